@@ -1,0 +1,128 @@
+"""Every setting of the product, read once from the environment and from `.env`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+EMBEDDED_MODELS = ("qwen2.5-coder-1.5b", "smollm2-135m")
+
+
+class SettingsError(Exception):
+    """A setting has a value that cannot be used. The text is one sentence naming the variable."""
+
+
+class Settings(BaseSettings):
+    """Settings by the names that `.env.example` explains; environment variables win over `.env`.
+
+    `OPENAI_BASE_URL` is deliberately not among them: old programs set it to reach this server,
+    which would then call itself.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore"
+    )
+
+    model_base_url: str | None = None
+    model_api_key: str | None = Field(default=None, repr=False)
+    model_api: Literal["auto", "responses", "chat_completions"] = "auto"
+    model: str | None = None
+    model_map: dict[str, str] = Field(default_factory=dict)
+    model_timeout: float = Field(default=120.0, gt=0, le=3600)
+    embedded_model: str = EMBEDDED_MODELS[0]
+    data_dir: Path = Path("data")
+    database_url: str | None = None
+    api_keys: str | None = Field(default=None, repr=False)
+    dashboard_password: str | None = Field(default=None, repr=False)
+    run_expires_after: int = Field(default=600, ge=1, le=30 * 24 * 3600)
+    openai_api_key: str | None = Field(default=None, repr=False)
+    agentops_api_key: str | None = Field(default=None, repr=False)
+    otel_exporter_otlp_endpoint: str | None = None
+    trace_content: bool = False
+    code_interpreter: Literal["auto", "bubblewrap", "landlock", "off"] = "auto"
+
+    @field_validator("model_base_url", "otel_exporter_otlp_endpoint")
+    @classmethod
+    def _is_web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError("it must be a web address such as http://localhost:11434/v1")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_sqlite(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("sqlite:///"):
+            raise ValueError("it must begin with sqlite:///, the one database supported so far")
+        return value
+
+    @model_validator(mode="after")
+    def _openai_key_alone_means_openai(self) -> Self:
+        if self.openai_api_key and not self.model_base_url and not self.model_api_key:
+            self.model_base_url = OPENAI_BASE_URL
+            self.model_api_key = self.openai_api_key
+        if self.model_api_key and not self.model_base_url:
+            self.model_base_url = OPENAI_BASE_URL
+        return self
+
+    @property
+    def uses_embedded_model(self) -> bool:
+        """True when no endpoint is set: the model then runs on this machine."""
+        return self.model_base_url is None
+
+    @property
+    def accepted_keys(self) -> list[str]:
+        """The keys that API clients may present; empty means that none is asked for."""
+        return [key.strip() for key in (self.api_keys or "").split(",") if key.strip()]
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'studio.db'}"
+
+    def secrets(self) -> list[str]:
+        """Every value that must never be shown, logged or exported."""
+        values = [
+            self.model_api_key,
+            self.openai_api_key,
+            self.agentops_api_key,
+            self.dashboard_password,
+            *self.accepted_keys,
+        ]
+        return [value for value in values if value]
+
+
+def load_settings() -> Settings:
+    """Read the settings. Raises SettingsError with one sentence for the first wrong value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+    except Exception as error:
+        # pydantic-settings wraps a broken JSON value without naming the variable plainly.
+        raise SettingsError(_json_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0]).upper() if first["loc"] else "The settings"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{name} cannot be used: {message[:1].lower()}{message[1:]}."
+
+
+def _json_sentence(error: Exception) -> str:
+    value = os.environ.get("MODEL_MAP", "")
+    try:
+        json.loads(value)
+    except ValueError:
+        return (
+            "MODEL_MAP cannot be used: it must be a JSON object such as "
+            '{"gpt-4*": "qwen2.5-coder-1.5b"}.'
+        )
+    return f"The settings cannot be read: {error}."
