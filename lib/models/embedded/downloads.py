@@ -214,12 +214,12 @@ async def _child(
 
 async def _watch(child: asyncio.subprocess.Process, folder: Path, on_bytes: OnBytes) -> None:
     """Report the folder's growth until the child ends. Raises DownloadError when it stalls."""
-    started = size = await asyncio.to_thread(folder_size, folder)
+    started = size = await asyncio.to_thread(fetched_bytes, folder)
     last_growth = time.monotonic()
     ended = asyncio.ensure_future(child.wait())
     try:
         while not (await asyncio.wait([ended], timeout=_LOOK_EVERY))[0]:
-            now = await asyncio.to_thread(folder_size, folder)
+            now = await asyncio.to_thread(fetched_bytes, folder)
             if now != size:
                 size, last_growth = now, time.monotonic()
                 on_bytes(size)
@@ -230,16 +230,19 @@ async def _watch(child: asyncio.subprocess.Process, folder: Path, on_bytes: OnBy
         ended.cancel()
 
 
-def folder_size(folder: Path) -> int:
-    """Bytes in all files of a folder that may change meanwhile; 0 when there is none."""
-    total = 0
+def fetched_bytes(folder: Path) -> int:
+    """Bytes of the largest file in a folder that may change meanwhile; 0 when there is none.
+
+    The largest, not the sum: pip holds a wheel twice for a moment.
+    """
+    largest = 0
     for path in folder.rglob("*"):
         try:
-            total += path.stat().st_size if path.is_file() else 0
+            largest = max(largest, path.stat().st_size if path.is_file() else 0)
         except OSError:
             # Renamed or removed by the child between the listing and the look.
             continue
-    return total
+    return largest
 
 
 def _empty(folder: Path) -> None:

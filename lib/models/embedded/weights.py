@@ -31,11 +31,11 @@ class WeightsStore:
     """The folder where weights are kept, safe for several processes at once."""
 
     def __init__(self, folder: Path, report: Report) -> None:
-        self._folder = folder
+        self._folder = folder.absolute()
         self._report = report
 
     async def prepare(self, choice: str) -> Path:
-        """The path of usable weights, fetched when they are not there yet.
+        """The absolute path of usable weights, fetched when they are not there yet.
 
         Raises PreparationError, and UnknownWeightsError for a choice that means nothing.
         """
@@ -211,7 +211,7 @@ def _check_own_file(path: Path) -> Path:
         raise PreparationError(
             f"{path} is not a GGUF file or is damaged: fetch it again, or unset EMBEDDED_MODEL."
         )
-    return path
+    return path.absolute()
 
 
 def _is_gguf(path: Path) -> bool:
@@ -265,7 +265,7 @@ def _hub_folder(final: Path) -> Path:
 def _kept_bytes(source: Source, final: Path) -> int:
     if isinstance(source, Wheels):
         return downloads.kept_bytes(_join_path(final))
-    return downloads.folder_size(_hub_folder(final))
+    return downloads.fetched_bytes(_hub_folder(final))
 
 
 def _source_name(source: Source) -> str:
