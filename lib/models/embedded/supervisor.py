@@ -14,6 +14,7 @@ from lib.models.provider import ModelError
 RESTART_PAUSES = (0.2, 1.0, 2.0, 5.0)
 """Seconds before each restart; one more crash within CRASH_WINDOW is a failure."""
 CRASH_WINDOW = 300.0
+_NOTICE_PATIENCE = 2.0
 RETRY_PAUSES = (30.0, 60.0, 120.0, 300.0)
 """Seconds until preparation is tried again after each failure; the last is kept."""
 
@@ -56,6 +57,14 @@ class Supervisor:
                 raise ModelError("server_error", self.state.message)
             await self._changed.wait()
         return self._server
+
+    async def restarting(self) -> bool:
+        """True when the server is gone, or ends within moments, so that another will come."""
+        if self._server is not None and self.state.phase == "ready":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_NOTICE_PATIENCE):
+                    await self._changed.wait()
+        return self.state.phase == "starting"
 
     async def close(self) -> None:
         if self._task is not None:
