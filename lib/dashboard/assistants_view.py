@@ -109,7 +109,7 @@ def assistant_card(assistant: Assistant, default_model: str | None) -> None:
             object_code(assistant, assistant_calls(assistant), "card")
 
 
-@st.dialog("Assistant", width="large", icon=":material/school:")
+@st.dialog("Assistant", width=720, icon=":material/school:")
 def assistant_form(assistant: Assistant | None, default_model: str | None) -> None:
     """Create an assistant, or edit the given one."""
     client = studio_client()

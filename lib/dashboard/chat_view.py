@@ -25,8 +25,8 @@ from lib.dashboard.conversation import (
 )
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.formatting import ago, moment, shortened
-from lib.dashboard.labels import plain
-from lib.dashboard.message_markdown import to_markdown
+from lib.dashboard.labels import heading, plain
+from lib.dashboard.message_markdown import to_markdown, without_open_formula
 from lib.dashboard.model_status import model_progress
 from lib.dashboard.navigation import page
 from lib.dashboard.object_code import object_code
@@ -38,6 +38,7 @@ from lib.dashboard.sdk_calls import message_calls, thread_calls
 from lib.dashboard.studio_api import list_threads, read_health
 
 THREADS_AT_A_TIME = 20
+TITLE_SHOWN = 48
 MESSAGE_LIMIT = 256_000
 LOOK_AT_THE_MODEL_EVERY = 1.0
 ASSISTANT_AVATAR = ":material/school:"
@@ -79,7 +80,9 @@ def chat_header(
 ) -> None:
     """The thread's title, what can be done with it, and who answers."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.title(plain(thread_title(thread, messages)), width="stretch", anchor=False)
+        st.subheader(
+            heading(thread_title(thread, messages), TITLE_SHOWN), anchor=False, width="stretch"
+        )
         if thread is not None:
             object_code(thread, thread_calls(thread), "thread")
             choice = st.menu_button(
@@ -242,7 +245,7 @@ class _AnswerView:
         for message_id, text in texts.items():
             slot = self._slots.get(message_id) or self._messages.empty()
             self._slots[message_id] = slot
-            slot.markdown(to_markdown(text))
+            slot.markdown(to_markdown(without_open_formula(text)))
 
     def _draw_waiting(self, progress: RunProgress) -> None:
         status = progress.run.status if progress.run else "queued"
@@ -286,7 +289,7 @@ def _thread_link(
     thread_id: str, title: str, last_active_at: int | None, *, place: ChatPlace
 ) -> None:
     is_open = thread_id == place.thread_id
-    label = plain(shortened(title, 34))
+    label = heading(title, 32)
     st.button(
         f"**{label}**" if is_open else label,
         key=f"open_{thread_id}",

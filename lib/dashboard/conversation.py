@@ -88,7 +88,7 @@ def thread_title(thread: Thread | None, messages: list[Message]) -> str:
     if title:
         return title
     begins = message_text(messages[0]) if messages else ""
-    return shortened(begins, 60) or UNTITLED
+    return shortened(begins, TITLE_LIMIT) or UNTITLED
 
 
 def ask(place: ChatPlace, text: str) -> bool:

@@ -21,6 +21,7 @@ DOLLARS = re.compile(
     r"|(?P<lone>\$)",
     re.DOTALL,
 )
+OPEN_FORMULA = re.compile(r"\\(?:\((?!.*\\\))|\[(?!.*\\\])).*\Z", re.DOTALL)
 PICTURE = re.compile(r"!\[")
 
 
@@ -32,6 +33,12 @@ def to_markdown(text: str) -> str:
         parts += [_prose(text[end : code.start()]), code.group()]
         end = code.end()
     return "".join([*parts, _prose(text[end:])])
+
+
+def without_open_formula(text: str) -> str:
+    """The text of an unfinished answer up to a formula that has not been closed yet."""
+    end = max((code.end() for code in CODE.finditer(text)), default=0)
+    return text[:end] + OPEN_FORMULA.sub("", text[end:])
 
 
 def _prose(text: str) -> str:

@@ -14,7 +14,6 @@ def object_code(shown: BaseModel, calls: str, place: str) -> None:
         "Code",
         icon=":material/data_object:",
         type="tertiary",
-        help="Raw JSON and SDK call",
         key=f"code_{place}_{identifier}",
         # The content is made only once someone opens it: a long thread holds many objects.
         on_change="rerun",
@@ -23,8 +22,8 @@ def object_code(shown: BaseModel, calls: str, place: str) -> None:
         return
     with popover:
         sdk, raw = st.tabs(["SDK call", "Raw JSON"])
-        sdk.code(f"{_connection()}\n\n{calls}", language="python", width=620)
-        raw.code(shown.to_json(indent=2), language="json", height=380, width=620)
+        sdk.code(f"{_connection()}\n\n{calls}", language="python", width=620, wrap_lines=True)
+        raw.code(shown.to_json(indent=2), language="json", height=380, width=620, wrap_lines=True)
 
 
 def own_url() -> str:

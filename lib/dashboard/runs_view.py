@@ -12,7 +12,7 @@ from lib.dashboard.client import studio_client
 from lib.dashboard.conversation import UNTITLED, assistants_to_choose_from
 from lib.dashboard.errors import errors_in_words
 from lib.dashboard.formatting import duration
-from lib.dashboard.labels import plain
+from lib.dashboard.labels import heading, plain
 from lib.dashboard.message_markdown import to_markdown
 from lib.dashboard.navigation import page
 from lib.dashboard.object_code import object_code
@@ -179,7 +179,10 @@ def _run_details(client: OpenAI, run: ListedRun) -> None:
     st.space("small")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(
-            plain(run.thread_title or UNTITLED), icon=words.icon, width="stretch", anchor=False
+            heading(run.thread_title or UNTITLED, 80),
+            icon=words.icon,
+            width="stretch",
+            anchor=False,
         )
         st.page_link(
             page("chat"),

@@ -88,10 +88,10 @@ def _model(model: ModelState) -> None:
         model_progress(model)
     if is_broken(model):
         st.error(broken_sentence(model), icon=":material/error:")
-    kind = "Embedded, on this machine" if model.kind == "embedded" else "Endpoint"
+    kind = "Embedded" if model.kind == "embedded" else "Endpoint"
     facts = {
         "Kind": kind,
-        "Address": f"`{model.base_url}`" if model.base_url else "–",
+        "Address": f"`{model.base_url}`" if model.base_url else "This machine",
         "API": API_NAMES.get(model.api or "", model.api or "–"),
         "Default model": f"`{model.default_model}`" if model.default_model else "–",
         "State": PHASE_WORDS.get(model.phase, model.phase),
