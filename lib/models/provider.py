@@ -1,6 +1,6 @@
 """What the engine asks of a model and what comes back, in terms of no particular endpoint."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -165,7 +165,7 @@ class ModelInfo:
 class ModelProvider(Protocol):
     """A place where models answer. Implementations: responses, chat_completions, embedded."""
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Answer one request, ending with `Finished`. Raises ModelError."""
         ...
 

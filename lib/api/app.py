@@ -1,0 +1,37 @@
+"""The API as an ASGI application, to be mounted at `/v1`."""
+
+from fastapi import Depends, FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lib.api import assistants, errors, health, messages, models, runs, steps, threads
+from lib.api.dependencies import check_key
+from lib.studio import VERSION
+
+
+def create_api() -> FastAPI:
+    """The API. `app.state.studio` must be set before the first request is answered."""
+    app = FastAPI(
+        title="Assistants Studio",
+        version=VERSION,
+        summary="The Assistants API v2 on your own machine. What we added is under Extensions.",
+        dependencies=[Depends(check_key)],
+        redirect_slashes=False,
+        strict_content_type=False,
+    )
+    errors.install(app)
+    for resource in (models, assistants, threads, messages, runs, steps, health):
+        app.include_router(resource.router)
+    app.add_middleware(TrailingSlashes)
+    return app
+
+
+class TrailingSlashes:
+    """Old clients write `/assistants/`; the hosted API answered as without the slash."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].endswith("/"):
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+        await self._app(scope, receive, send)

@@ -1,0 +1,133 @@
+"""The parts that request bodies share, with the published limits. Unknown fields are ignored."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+Json = dict[str, Any]
+
+Metadata = Annotated[
+    dict[
+        Annotated[str, StringConstraints(max_length=64)],
+        Annotated[str, StringConstraints(max_length=512)],
+    ],
+    Field(max_length=16),
+]
+Instructions = Annotated[str, Field(max_length=256_000)]
+Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
+TopP = Annotated[float, Field(ge=0.0, le=1.0)]
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+class Body(BaseModel):
+    """A part of a request. Values are taken as sent, never converted from other types."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class CodeInterpreterTool(Body):
+    type: Literal["code_interpreter"]
+
+
+class RankingOptions(Body):
+    score_threshold: float = Field(default=0.0, ge=0.0, le=1.0)
+    ranker: Literal["auto", "default_2024_08_21"] = "default_2024_08_21"
+
+
+class FileSearchOptions(Body):
+    max_num_results: int | None = Field(default=None, ge=1, le=50)
+    ranking_options: RankingOptions = Field(default_factory=RankingOptions)
+
+    @field_validator("ranking_options", mode="before")
+    @classmethod
+    def _null_means_default(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class FileSearchTool(Body):
+    type: Literal["file_search"]
+    file_search: FileSearchOptions = Field(default_factory=FileSearchOptions)
+
+    @field_validator("file_search", mode="before")
+    @classmethod
+    def _null_means_default(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class FunctionBody(Body):
+    name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
+    description: str | None = None
+    parameters: Json | None = None
+    strict: bool | None = False
+
+
+class FunctionToolBody(Body):
+    type: Literal["function"]
+    function: FunctionBody
+
+
+Tool = Annotated[
+    CodeInterpreterTool | FileSearchTool | FunctionToolBody, Field(discriminator="type")
+]
+
+
+class TextFormat(Body):
+    type: Literal["text"]
+
+
+class JsonObjectFormat(Body):
+    type: Literal["json_object"]
+
+
+class JsonSchemaBody(Body):
+    name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
+    description: str | None = None
+    schema_: Json | None = Field(default=None, alias="schema")
+    strict: bool | None = False
+
+
+class JsonSchemaFormat(Body):
+    type: Literal["json_schema"]
+    json_schema: JsonSchemaBody
+
+
+ResponseFormat = (
+    Literal["auto"]
+    | Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
+)
+
+
+class CodeInterpreterResources(Body):
+    file_ids: list[str] = Field(default_factory=list, max_length=20)
+
+
+class FileSearchResources(Body):
+    vector_store_ids: list[str] = Field(default_factory=list, max_length=1)
+
+
+class ToolResources(Body):
+    code_interpreter: CodeInterpreterResources | None = None
+    file_search: FileSearchResources | None = None
+
+
+def tools_as_json(tools: list[Tool]) -> list[Json]:
+    """Tools as the API echoes them: defaults filled in."""
+    return [_tool_as_json(tool) for tool in tools]
+
+
+def resources_as_json(resources: ToolResources | None) -> Json:
+    return resources.model_dump(exclude_none=True) if resources else {}
+
+
+def format_as_json(response_format: ResponseFormat | None) -> Any:
+    if response_format is None or isinstance(response_format, str):
+        return response_format
+    return response_format.model_dump(by_alias=True, exclude_unset=True)
+
+
+def _tool_as_json(tool: Tool) -> Json:
+    match tool:
+        case FunctionToolBody(function=function):
+            sent = function.model_dump(exclude_unset=True)
+            return {"type": "function", "function": {**sent, "strict": bool(function.strict)}}
+    return tool.model_dump()

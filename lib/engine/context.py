@@ -1,0 +1,174 @@
+"""What the model is shown: a thread, as the run's settings want it, within the token budget."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lib.models.provider import (
+    AssistantTurn,
+    ImagePart,
+    TextPart,
+    ToolCall,
+    ToolRound,
+    Turn,
+    UserTurn,
+)
+from lib.store.tables import Json, MessageRow, RunRow, StepRow
+
+_MAX_MESSAGES = 1000
+"""The newest messages that are looked at; no context window holds more of any use."""
+
+TokenCounter = Callable[[str], Awaitable[int]]
+
+_TOKENS_PER_TURN = 8
+"""Room for the marks that a chat template puts around a turn."""
+
+
+class PromptTooLongError(Exception):
+    """Even the newest message alone does not fit the budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A thread as turns. The last `kept` turns are this run's own and its question: never cut."""
+
+    turns: list[Turn]
+    kept: int
+
+
+def read_history(session: Session, run: RunRow) -> History:
+    """The thread as the run sees it: newest messages by its truncation_strategy, oldest first."""
+    messages = _newest_messages(session, run)
+    rounds = _tool_rounds(session, run.thread_id, messages)
+    turns: list[Turn] = []
+    kept_from = 0
+    for message in messages:
+        turns.extend(rounds.pop(message.id, []))
+        if turn := _turn_of(message):
+            turns.append(turn)
+        if message.role == "user":
+            kept_from = max(len(turns) - 1, 0)
+    turns.extend(_rounds_of_run(session, run))
+    return History(turns, len(turns) - kept_from)
+
+
+async def fit(history: History, fixed: str, budget: int | None, count: TokenCounter) -> list[Turn]:
+    """The turns that fit a prompt of `budget` tokens beside `fixed`, dropping the oldest first.
+
+    Raises PromptTooLongError when not even the part that must be kept fits.
+    """
+    if budget is None:
+        return history.turns
+    left = budget - await count(fixed)
+    kept: list[Turn] = []
+    for distance, turn in enumerate(reversed(history.turns)):
+        left -= await count(_text_of(turn)) + _TOKENS_PER_TURN
+        if left < 0:
+            if distance < history.kept:
+                raise PromptTooLongError
+            break
+        kept.append(turn)
+    return kept[::-1]
+
+
+def halve(history: History) -> History | None:
+    """A history with half of what may be dropped; None when nothing is left to drop."""
+    droppable = len(history.turns) - history.kept
+    if droppable <= 0:
+        return None
+    return History(history.turns[(droppable + 1) // 2 :], history.kept)
+
+
+def _newest_messages(session: Session, run: RunRow) -> list[MessageRow]:
+    limit = _MAX_MESSAGES
+    if run.truncation_strategy["type"] == "last_messages":
+        limit = min(limit, run.truncation_strategy["last_messages"])
+    query = (
+        select(MessageRow)
+        .where(MessageRow.thread_id == run.thread_id)
+        .order_by(MessageRow.position.desc())
+    )
+    own = list(session.scalars(query.where(MessageRow.run_id == run.id).limit(_MAX_MESSAGES)))
+    others = (MessageRow.run_id.is_(None)) | (MessageRow.run_id != run.id)
+    earlier = list(session.scalars(query.where(others).limit(limit)))
+    return sorted(earlier + own, key=lambda message: message.position)
+
+
+def _tool_rounds(
+    session: Session, thread_id: str, messages: list[MessageRow]
+) -> dict[str, list[Turn]]:
+    """By message id: the tool rounds that came before that message in its run."""
+    run_ids = {message.run_id for message in messages if message.run_id}
+    query = select(StepRow).where(StepRow.thread_id == thread_id, StepRow.run_id.in_(run_ids))
+    rounds: dict[str, list[Turn]] = {}
+    waiting: dict[str, list[Turn]] = {}
+    for step in session.scalars(query.order_by(StepRow.position)):
+        if step.type == "message_creation":
+            message_id = step.step_details["message_creation"]["message_id"]
+            rounds[message_id] = waiting.pop(step.run_id, [])
+        elif tool_round := tool_round_of(step):
+            waiting.setdefault(step.run_id, []).append(tool_round)
+    return rounds
+
+
+def _rounds_of_run(session: Session, run: RunRow) -> list[Turn]:
+    """The tool rounds of this run that no message of it has followed yet."""
+    query = select(StepRow).where(StepRow.run_id == run.id).order_by(StepRow.position.desc())
+    rounds: list[Turn] = []
+    for step in session.scalars(query):
+        if step.type == "message_creation":
+            break
+        if tool_round := tool_round_of(step):
+            rounds.append(tool_round)
+    return rounds[::-1]
+
+
+def tool_round_of(step: StepRow) -> ToolRound | None:
+    """A finished tool calls' step as the model sees it."""
+    if step.status != "completed":
+        return None
+    calls: list[ToolCall] = []
+    outputs: list[str] = []
+    for call in step.step_details["tool_calls"]:
+        if call["type"] != "function":
+            continue
+        function = call["function"]
+        calls.append(ToolCall(call["id"], function["name"], function["arguments"]))
+        outputs.append(function["output"] or "")
+    return ToolRound(calls, outputs, step.replay) if calls else None
+
+
+def _turn_of(message: MessageRow) -> Turn | None:
+    if message.role == "assistant":
+        text = "\n".join(filter(None, (_text_in(part) for part in message.content)))
+        return AssistantTurn(text) if text else None
+    return UserTurn([_part_of(part) for part in message.content])
+
+
+def _text_in(part: Json) -> str:
+    if part["type"] == "text":
+        return str(part["text"]["value"])
+    return str(part.get("refusal", ""))
+
+
+def _part_of(part: Json) -> TextPart | ImagePart:
+    match part["type"]:
+        case "image_url":
+            image = part["image_url"]
+            return ImagePart(image["url"], image.get("detail") or "auto")
+        case "text":
+            return TextPart(part["text"]["value"])
+    return TextPart(f"[{part['type']}]")
+
+
+def _text_of(turn: Turn) -> str:
+    match turn:
+        case UserTurn(parts):
+            return "\n".join(part.text for part in parts if isinstance(part, TextPart))
+        case AssistantTurn(text):
+            return text
+        case ToolRound(calls, outputs):
+            said = [call.name + call.arguments for call in calls]
+            return "\n".join([*said, *outputs])

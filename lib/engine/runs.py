@@ -1,0 +1,149 @@
+"""Making runs and answering their function calls: the units of work behind the run's resources."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lib.engine.errors import RefusedError
+from lib.engine.events import EventSink
+from lib.engine.messages import NewMessage, add_message
+from lib.engine.reply import complete_step
+from lib.engine.states import IN_PROGRESS, QUEUED, REQUIRES_ACTION
+from lib.engine.transitions import now, resume
+from lib.store.queries import find
+from lib.store.tables import ACTIVE_STATUSES, AssistantRow, Json, RunRow, StepRow, ThreadRow
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run as asked for. None means what the assistant says, or the API's default."""
+
+    assistant_id: str
+    model: str | None = None
+    instructions: str | None = None
+    additional_instructions: str | None = None
+    additional_messages: list[NewMessage] = field(default_factory=list)
+    tools: list[Json] | None = None
+    metadata: Json = field(default_factory=dict)
+    temperature: float | None = None
+    top_p: float | None = None
+    max_prompt_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    truncation_strategy: Json | None = None
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
+    response_format: Any = None
+    reasoning_effort: str | None = None
+    expires_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    tool_call_id: str
+    output: str
+
+
+def create_run(
+    session: Session,
+    events: EventSink,
+    run_id: str,
+    thread_id: str,
+    new: NewRun,
+    expires_after: int,
+) -> RunRow:
+    """Queue a run on a thread. Raises NotFoundError, and RefusedError when the thread is busy."""
+    thread = find(session, ThreadRow, thread_id)
+    if active := active_run(session, thread_id):
+        raise RefusedError(f"Thread {thread_id} already has an active run {active.id}.")
+    assistant = find(session, AssistantRow, new.assistant_id)
+    for message in new.additional_messages:
+        add_message(session, thread, message)
+    run = _as_row(run_id, thread, assistant, new, expires_after)
+    thread.last_active_at = run.created_at
+    session.add(run)
+    events.run("created", run)
+    events.run(QUEUED, run)
+    return run
+
+
+def submit_tool_outputs(
+    session: Session, events: EventSink, thread_id: str, run_id: str, outputs: list[ToolOutput]
+) -> RunRow:
+    """Give every waiting call its output and queue the run. Refused, the run goes on waiting."""
+    run = find(session, RunRow, run_id, thread_id=thread_id)
+    if run.status != REQUIRES_ACTION:
+        raise RefusedError(f'Runs in status "{run.status}" do not accept tool outputs.')
+    step = _waiting_step(session, run_id)
+    calls = step.step_details["tool_calls"]
+    by_call = _check_outputs([call["id"] for call in calls if call["type"] == "function"], outputs)
+    step.step_details = {
+        **step.step_details,
+        "tool_calls": [_with_output(call, by_call) for call in calls],
+    }
+    complete_step(events, step)
+    resume(events, run)
+    return run
+
+
+def active_run(session: Session, thread_id: str) -> RunRow | None:
+    query = select(RunRow).where(RunRow.thread_id == thread_id, RunRow.status.in_(ACTIVE_STATUSES))
+    return session.scalar(query)
+
+
+def _as_row(
+    run_id: str, thread: ThreadRow, assistant: AssistantRow, new: NewRun, expires_after: int
+) -> RunRow:
+    created_at = now()
+    expires_after = new.expires_after or assistant.run_expires_after or expires_after
+    return RunRow(
+        id=run_id,
+        created_at=created_at,
+        thread_id=thread.id,
+        assistant_id=assistant.id,
+        status=QUEUED,
+        attempt=0,
+        model=new.model or assistant.model,
+        instructions=_instructions(assistant, new),
+        tools=assistant.tools if new.tools is None else new.tools,
+        metadata_=new.metadata,
+        temperature=assistant.temperature if new.temperature is None else new.temperature,
+        top_p=assistant.top_p if new.top_p is None else new.top_p,
+        max_prompt_tokens=new.max_prompt_tokens,
+        max_completion_tokens=new.max_completion_tokens,
+        truncation_strategy=new.truncation_strategy or {"type": "auto", "last_messages": None},
+        tool_choice=new.tool_choice or "auto",
+        parallel_tool_calls=new.parallel_tool_calls is not False,
+        response_format=new.response_format or assistant.response_format,
+        reasoning_effort=new.reasoning_effort or assistant.reasoning_effort,
+        expires_at=created_at + expires_after,
+    )
+
+
+def _instructions(assistant: AssistantRow, new: NewRun) -> str:
+    chosen = assistant.instructions if new.instructions is None else new.instructions
+    return "\n".join(filter(None, [chosen, new.additional_instructions]))
+
+
+def _waiting_step(session: Session, run_id: str) -> StepRow:
+    query = select(StepRow).where(
+        StepRow.run_id == run_id, StepRow.type == "tool_calls", StepRow.status == IN_PROGRESS
+    )
+    return session.scalars(query).one()
+
+
+def _check_outputs(call_ids: list[str], outputs: list[ToolOutput]) -> dict[str, str]:
+    by_call = {output.tool_call_id: output.output for output in outputs}
+    if set(by_call) != set(call_ids) or len(outputs) != len(call_ids):
+        given = [output.tool_call_id for output in outputs]
+        raise RefusedError(
+            f"Expected tool outputs for call_ids {call_ids}, got {given}.", "tool_outputs"
+        )
+    return by_call
+
+
+def _with_output(call: Json, by_call: dict[str, str]) -> Json:
+    if call["type"] != "function":
+        return call
+    return {**call, "function": {**call["function"], "output": by_call[call["id"]]}}

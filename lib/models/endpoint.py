@@ -1,0 +1,216 @@
+"""One OpenAI-compatible endpoint: its connections, its event streams and its list of models."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+from openai import APIConnectionError, APIStatusError, AsyncAPIResponse, AsyncOpenAI, OpenAIError
+
+from lib.models.endpoint_errors import EndpointErrors, body_error, refused_parameter
+from lib.models.provider import Json, ModelError, ModelRequest
+
+NO_KEY = "no-key"
+"""What servers without keys get: the SDK insists on one."""
+
+LIST_KEPT_FOR = 60.0
+LIST_FAILURE_KEPT_FOR = 5.0
+"""Seconds for which the list of models, or the failure to get it, is remembered."""
+
+_CONNECT_TIMEOUT = 10.0
+_LIST_TIMEOUT = 10.0
+_DRAIN_TIMEOUT = 0.1
+_MAX_EVENT_BYTES = 64 * 1024 * 1024
+
+Opening = AbstractAsyncContextManager[AsyncAPIResponse[Any]]
+Open = Callable[[frozenset[str]], Opening]
+"""Starts a call that leaves out the named parameters."""
+
+
+class Endpoint:
+    """Speaks to one base URL. Safe to use from any number of tasks of one event loop."""
+
+    def __init__(self, base_url: str, api_key: str | None, timeout: float) -> None:
+        self.address = without_credentials(base_url)
+        self.errors = EndpointErrors(self.address, _secrets(base_url, api_key), timeout)
+        self.client = AsyncOpenAI(
+            base_url=base_url,
+            api_key=api_key or NO_KEY,
+            max_retries=2,
+            http_client=_http_client(timeout),
+        )
+        self._timeout = timeout
+        self._refused: dict[str, set[str]] = {}
+        self._models: list[Json] = []
+        self._models_error: ModelError | None = None
+        self._models_until = 0.0
+        self._models_lock = asyncio.Lock()
+
+    async def events(
+        self, request: ModelRequest, dispensable: frozenset[str], open_call: Open
+    ) -> AsyncGenerator[Json, None]:
+        """The JSON of each event of one streamed answer. Raises ModelError.
+
+        Ends with the stream, or at `[DONE]`. Parameters among `dispensable` which the endpoint
+        refuses for this model are left out, now and from then on.
+        """
+        try:
+            async with AsyncExitStack() as stack:
+                response = await self._open(stack, request, dispensable, open_call)
+                source = httpx2.EventSource(response, max_event_size=_MAX_EVENT_BYTES)
+                lines = cast(AsyncGenerator[httpx2.ServerSentEvent, None], aiter(source))
+                async with aclosing(lines):
+                    async for line in lines:
+                        if line.data.startswith("[DONE]"):
+                            break
+                        if line.data:
+                            yield self._parsed(line.data, request)
+                    await _drain(lines)
+        except httpx2.ReadTimeout:
+            raise self.errors.fell_silent() from None
+        except httpx2.SSEError as error:
+            raise self.errors.not_understood(str(error).rstrip(".")) from None
+        except httpx2.HTTPError as error:
+            raise self.errors.from_exception(error, request) from None
+
+    async def models(self) -> list[Json]:
+        """The endpoint's own list, with whatever else it says of each. Raises ModelError."""
+        async with self._models_lock:
+            if time.monotonic() >= self._models_until:
+                await self._refresh_models()
+        if self._models_error:
+            raise self._models_error
+        return self._models
+
+    async def context_window(self, model: str) -> int | None:
+        """Tokens, when the list of models tells them."""
+        try:
+            entries = await self.models()
+        except ModelError:
+            return None
+        entry = next((entry for entry in entries if entry["id"] == model), {})
+        meta = entry.get("meta") or {}
+        told = (
+            entry.get("max_model_len"),
+            entry.get("context_length"),
+            entry.get("context_window"),
+            entry.get("max_context_length"),
+            meta.get("n_ctx") if isinstance(meta, dict) else None,
+        )
+        return next((size for size in told if isinstance(size, int) and size > 0), None)
+
+    async def close(self) -> None:
+        await self.client.close()
+
+    async def _open(
+        self,
+        stack: AsyncExitStack,
+        request: ModelRequest,
+        dispensable: frozenset[str],
+        open_call: Open,
+    ) -> httpx2.Response:
+        refused = self._refused.setdefault(request.model, set())
+        while True:
+            without = frozenset(refused & dispensable)
+            try:
+                # The SDK would start the same long wait again after each timeout of its own.
+                async with asyncio.timeout(self._timeout):
+                    opened = await stack.enter_async_context(open_call(without))
+                return opened.http_response
+            except TimeoutError:
+                raise self.errors.timed_out() from None
+            except APIStatusError as error:
+                name = refused_parameter(error, dispensable - without)
+                if name is None:
+                    raise self.errors.from_exception(error, request) from None
+                refused.add(name)
+            except (OpenAIError, httpx2.HTTPError) as error:
+                raise self.errors.from_exception(error, request) from None
+
+    def _parsed(self, data: str, request: ModelRequest) -> Json:
+        try:
+            event = json.loads(data)
+        except ValueError:
+            raise self.errors.not_understood("an event is not JSON") from None
+        if not isinstance(event, dict):
+            raise self.errors.not_understood("an event is not a JSON object")
+        if "choices" not in event and event.get("error") and "type" not in event:
+            said = body_error(event) or {}
+            raise self.errors.from_answer(_status(said), said, request)
+        return event
+
+    async def _refresh_models(self) -> None:
+        try:
+            self._models, self._models_error = await self._fetch_models(), None
+        except ModelError as error:
+            self._models_error = error
+        kept_for = LIST_FAILURE_KEPT_FOR if self._models_error else LIST_KEPT_FOR
+        self._models_until = time.monotonic() + kept_for
+
+    async def _fetch_models(self) -> list[Json]:
+        client = self.client.with_options(max_retries=0, timeout=_LIST_TIMEOUT)
+        try:
+            answer = await client.models.with_raw_response.list()
+            body = json.loads(answer.http_response.text)
+        except APIConnectionError as error:
+            raise self.errors.from_exception(error) from None
+        except OpenAIError as error:
+            raise self.errors.from_exception(error) from None
+        except ValueError:
+            raise self.errors.not_understood("the list of models is not JSON") from None
+        listed = body.get("data", body.get("models")) if isinstance(body, dict) else body
+        if not isinstance(listed, list):
+            raise self.errors.not_understood("the list of models is not a list")
+        return [_entry(item) for item in listed if isinstance(item, dict)]
+
+
+def without_credentials(url: str) -> str:
+    """The address as it may be shown: no user, password or query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+async def _drain(lines: AsyncIterator[object]) -> None:
+    """Read what follows the last event, so that the connection can be used again."""
+    try:
+        async with asyncio.timeout(_DRAIN_TIMEOUT):
+            async for _ in lines:
+                pass
+    except (TimeoutError, httpx2.HTTPError):
+        # The answer is complete: a connection that cannot be used again is closed, no more.
+        return
+
+
+def _http_client(timeout: float) -> httpx2.AsyncClient:
+    connect = min(timeout, _CONNECT_TIMEOUT)
+    return httpx2.AsyncClient(
+        timeout=httpx2.Timeout(timeout, connect=connect),
+        # One connection for each running answer: how many run at once is the engine's to say.
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
+        follow_redirects=True,
+    )
+
+
+def _secrets(base_url: str, api_key: str | None) -> list[str]:
+    parts = urlsplit(base_url)
+    return [secret for secret in (api_key, parts.password, parts.query) if secret]
+
+
+def _status(said: Json) -> int:
+    """The HTTP status that an error inside a stream stands for."""
+    code = said.get("code")
+    if isinstance(code, int):
+        return code
+    if "invalid_request" in str(said.get("type")) or "invalid_prompt" in str(code):
+        return 400
+    return 500
+
+
+def _entry(item: Json) -> Json:
+    name = item.get("id") or item.get("name") or item.get("model") or ""
+    return item | {"id": str(name)}

@@ -1,0 +1,165 @@
+"""Rows as the API's own objects.
+
+Every object is built as the openai SDK's type, so its shape is the one that clients parse.
+"""
+
+from typing import Any
+
+from openai.types.beta import Assistant, Thread
+from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads.runs import RunStep
+from pydantic import BaseModel
+
+from lib.store.tables import (
+    ACTIVE_STATUSES,
+    AssistantRow,
+    MessageRow,
+    Row,
+    RunRow,
+    StepRow,
+    ThreadRow,
+)
+
+
+def to_json(row: Row, **extra: Any) -> str:
+    """The object of any row as JSON text, with extension fields added where given."""
+    return as_object(row, **extra).model_dump_json(by_alias=True, exclude_unset=True)
+
+
+def to_dict(row: Row, **extra: Any) -> dict[str, Any]:
+    return as_object(row, **extra).model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def as_object(row: Row, **extra: Any) -> BaseModel:
+    match row:
+        case RunRow():
+            return run_object(row, **extra)
+        case MessageRow():
+            return message_object(row)
+        case StepRow():
+            return step_object(row)
+        case ThreadRow():
+            return thread_object(row, **extra)
+        case AssistantRow():
+            return assistant_object(row)
+    raise TypeError(f"no API object for {type(row).__name__}")
+
+
+def assistant_object(row: AssistantRow) -> Assistant:
+    extension = (
+        {} if row.run_expires_after is None else {"run_expires_after": row.run_expires_after}
+    )
+    return Assistant.model_validate(
+        {
+            "id": row.id,
+            "object": "assistant",
+            "created_at": row.created_at,
+            "name": row.name,
+            "description": row.description,
+            "model": row.model,
+            "instructions": row.instructions,
+            "tools": row.tools,
+            "tool_resources": row.tool_resources,
+            "metadata": row.metadata_,
+            "temperature": row.temperature,
+            "top_p": row.top_p,
+            "response_format": row.response_format,
+            "reasoning_effort": row.reasoning_effort,
+            **extension,
+        }
+    )
+
+
+def thread_object(row: ThreadRow, **extra: Any) -> Thread:
+    return Thread.model_validate(
+        {
+            "id": row.id,
+            "object": "thread",
+            "created_at": row.created_at,
+            "metadata": row.metadata_,
+            "tool_resources": row.tool_resources,
+            **extra,
+        }
+    )
+
+
+def message_object(row: MessageRow) -> Message:
+    return Message.model_validate(
+        {
+            "id": row.id,
+            "object": "thread.message",
+            "created_at": row.created_at,
+            "assistant_id": row.assistant_id,
+            "thread_id": row.thread_id,
+            "run_id": row.run_id,
+            "role": row.role,
+            "status": row.status,
+            "content": row.content,
+            "attachments": row.attachments,
+            "metadata": row.metadata_,
+            "completed_at": row.completed_at,
+            "incomplete_at": row.incomplete_at,
+            "incomplete_details": row.incomplete_details,
+        }
+    )
+
+
+def run_object(row: RunRow, **extra: Any) -> Run:
+    is_active = row.status in ACTIVE_STATUSES
+    return Run.model_validate(
+        {
+            "id": row.id,
+            "object": "thread.run",
+            "created_at": row.created_at,
+            "assistant_id": row.assistant_id,
+            "thread_id": row.thread_id,
+            "status": row.status,
+            "started_at": row.started_at,
+            "expires_at": row.expires_at if is_active else None,
+            "cancelled_at": row.cancelled_at,
+            "failed_at": row.failed_at,
+            "completed_at": row.completed_at,
+            "required_action": row.required_action,
+            "last_error": row.last_error,
+            "incomplete_details": row.incomplete_details,
+            "model": row.model,
+            "instructions": row.instructions,
+            "tools": row.tools,
+            "tool_resources": {},
+            "metadata": row.metadata_,
+            "temperature": row.temperature,
+            "top_p": row.top_p,
+            "reasoning_effort": row.reasoning_effort,
+            "max_prompt_tokens": row.max_prompt_tokens,
+            "max_completion_tokens": row.max_completion_tokens,
+            "truncation_strategy": row.truncation_strategy,
+            "response_format": row.response_format,
+            "tool_choice": row.tool_choice,
+            "parallel_tool_calls": row.parallel_tool_calls,
+            "usage": None if is_active else row.usage,
+            **extra,
+        }
+    )
+
+
+def step_object(row: StepRow) -> RunStep:
+    return RunStep.model_validate(
+        {
+            "id": row.id,
+            "object": "thread.run.step",
+            "created_at": row.created_at,
+            "run_id": row.run_id,
+            "assistant_id": row.assistant_id,
+            "thread_id": row.thread_id,
+            "type": row.type,
+            "status": row.status,
+            "cancelled_at": row.cancelled_at,
+            "completed_at": row.completed_at,
+            "expired_at": row.expired_at,
+            "failed_at": row.failed_at,
+            "last_error": row.last_error,
+            "step_details": row.step_details,
+            "usage": row.usage,
+            "metadata": row.metadata_,
+        }
+    )

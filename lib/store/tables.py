@@ -1,0 +1,158 @@
+"""The tables. Column names are the API's field names; `position` orders rows as they were made."""
+
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, ForeignKey, Index, MetaData, Text, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Json = dict[str, Any]
+
+ACTIVE_STATUSES = ("queued", "in_progress", "requires_action", "cancelling")
+_IS_ACTIVE = text("status IN ({})".format(", ".join(f"'{status}'" for status in ACTIVE_STATUSES)))
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {
+        Json: JSON(none_as_null=True),
+        list[Json]: JSON(none_as_null=True),
+    }
+
+
+class Row(Base):
+    """What every API object has. Times are Unix seconds."""
+
+    __abstract__ = True
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True, sort_order=-3)
+    id: Mapped[str] = mapped_column(unique=True, sort_order=-2)
+    created_at: Mapped[int] = mapped_column(sort_order=-1)
+
+
+class AssistantRow(Row):
+    __tablename__ = "assistants"
+
+    name: Mapped[str | None]
+    description: Mapped[str | None]
+    model: Mapped[str]
+    instructions: Mapped[str | None] = mapped_column(Text)
+    tools: Mapped[list[Json]]
+    tool_resources: Mapped[Json]
+    metadata_: Mapped[Json] = mapped_column("metadata")
+    temperature: Mapped[float | None]
+    top_p: Mapped[float | None]
+    response_format: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
+    reasoning_effort: Mapped[str | None]
+    run_expires_after: Mapped[int | None]
+    """Extension: seconds until this assistant's unfinished runs expire; null for the setting."""
+
+
+class ThreadRow(Row):
+    __tablename__ = "threads"
+    __table_args__ = (Index(None, "last_active_at"),)
+
+    metadata_: Mapped[Json] = mapped_column("metadata")
+    tool_resources: Mapped[Json]
+    title: Mapped[str | None]
+    """Extension: the beginning of the first user message, for lists of threads."""
+    last_active_at: Mapped[int]
+
+
+class MessageRow(Row):
+    __tablename__ = "messages"
+    __table_args__ = (Index(None, "thread_id", "position"), Index(None, "run_id"))
+
+    thread_id: Mapped[str] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"))
+    role: Mapped[str]
+    status: Mapped[str]
+    content: Mapped[list[Json]]
+    attachments: Mapped[list[Json]]
+    metadata_: Mapped[Json] = mapped_column("metadata")
+    assistant_id: Mapped[str | None]
+    run_id: Mapped[str | None]
+    completed_at: Mapped[int | None]
+    incomplete_at: Mapped[int | None]
+    incomplete_details: Mapped[Json | None]
+
+
+class RunRow(Row):
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("uq_runs_one_active_per_thread", "thread_id", unique=True, sqlite_where=_IS_ACTIVE),
+        Index(None, "thread_id", "position"),
+        Index(None, "assistant_id", "position"),
+        Index(None, "status", "expires_at"),
+    )
+
+    thread_id: Mapped[str] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"))
+    assistant_id: Mapped[str]
+    status: Mapped[str]
+    attempt: Mapped[int] = mapped_column(default=0)
+    """How often a worker took the run; every write of a worker is fenced by it."""
+    model: Mapped[str]
+    answered_by: Mapped[str | None]
+    """Extension: the model that answered, where it is another than the one asked for."""
+    instructions: Mapped[str] = mapped_column(Text)
+    tools: Mapped[list[Json]]
+    metadata_: Mapped[Json] = mapped_column("metadata")
+    temperature: Mapped[float | None]
+    top_p: Mapped[float | None]
+    max_prompt_tokens: Mapped[int | None]
+    max_completion_tokens: Mapped[int | None]
+    truncation_strategy: Mapped[Json]
+    tool_choice: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
+    parallel_tool_calls: Mapped[bool]
+    response_format: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
+    reasoning_effort: Mapped[str | None]
+    required_action: Mapped[Json | None]
+    last_error: Mapped[Json | None]
+    incomplete_details: Mapped[Json | None]
+    usage: Mapped[Json | None]
+    expires_at: Mapped[int]
+    started_at: Mapped[int | None]
+    completed_at: Mapped[int | None]
+    cancelled_at: Mapped[int | None]
+    failed_at: Mapped[int | None]
+
+
+class StepRow(Row):
+    __tablename__ = "steps"
+    __table_args__ = (Index(None, "run_id", "position"), Index(None, "thread_id", "position"))
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    thread_id: Mapped[str]
+    assistant_id: Mapped[str]
+    type: Mapped[str]
+    status: Mapped[str]
+    step_details: Mapped[Json]
+    metadata_: Mapped[Json] = mapped_column("metadata")
+    usage: Mapped[Json | None]
+    last_error: Mapped[Json | None]
+    replay: Mapped[list[Json]]
+    """Opaque items the model provider wants back with this step's tool calls."""
+    completed_at: Mapped[int | None]
+    cancelled_at: Mapped[int | None]
+    failed_at: Mapped[int | None]
+    expired_at: Mapped[int | None]
+
+
+class EventRow(Base):
+    """One line of a run's event log: the API's own event name and its payload as sent."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index(None, "run_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[str]
+    name: Mapped[str]
+    data: Mapped[str] = mapped_column(Text)
+    subject_id: Mapped[str]
+    """The run, step or message that the event is about."""
+    at_ms: Mapped[int]
