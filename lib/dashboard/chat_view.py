@@ -14,7 +14,6 @@ from lib.dashboard.chat_place import ChatPlace, go_to
 from lib.dashboard.conversation import (
     MESSAGES_AT_A_TIME,
     TITLE_LIMIT,
-    UNTITLED,
     ask,
     delete_thread,
     is_unfinished,
@@ -33,6 +32,7 @@ from lib.dashboard.object_code import object_code
 from lib.dashboard.preparation import is_preparing
 from lib.dashboard.run_polling import follow_run
 from lib.dashboard.run_progress import RunProgress, message_text
+from lib.dashboard.run_tables import UNNAMED, UNTITLED
 from lib.dashboard.run_words import cure_for, problem_of
 from lib.dashboard.sdk_calls import message_calls, thread_calls
 from lib.dashboard.studio_api import list_threads, read_health
@@ -176,24 +176,20 @@ def suggestions(assistant: Assistant, place: ChatPlace) -> None:
 def composer(run: Run | None, place: ChatPlace) -> None:
     """Where the question is written, and the button that stops the answer."""
     is_busy = is_unfinished(run)
-    with st.bottom:
-        if is_busy and run is not None:
-            with st.container(horizontal_alignment="center"):
-                st.button(
-                    "Stop",
-                    icon=":material/stop_circle:",
-                    key="stop",
-                    on_click=stop_run,
-                    args=(run,),
-                )
-        st.chat_input(
-            "The assistant is answering …" if is_busy else "Ask a question",
-            key="question",
-            max_chars=MESSAGE_LIMIT,
-            disabled=is_busy,
-            on_submit=_ask_question,
-            args=(place,),
-        )
+    if is_busy and run is not None:
+        with st.bottom, st.container(horizontal_alignment="center"):
+            st.button(
+                "Stop", icon=":material/stop_circle:", key="stop", on_click=stop_run, args=(run,)
+            )
+    # Outside st.bottom it goes there by itself, and then the page scrolls along with the answer.
+    st.chat_input(
+        "The assistant is answering …" if is_busy else "Ask a question",
+        key="question",
+        max_chars=MESSAGE_LIMIT,
+        disabled=is_busy,
+        on_submit=_ask_question,
+        args=(place,),
+    )
 
 
 @st.dialog("Rename this thread", icon=":material/edit:")
@@ -272,7 +268,10 @@ def _show_message(message: Message, timezone: tzinfo) -> None:
     is_user = message.role == "user"
     avatar = USER_AVATAR if is_user else ASSISTANT_AVATAR
     with st.chat_message(message.role, avatar=avatar):
-        st.markdown(to_markdown(message_text(message)))
+        text = message_text(message)
+        if message.status == "incomplete":
+            text = without_open_formula(text)
+        st.markdown(to_markdown(text))
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(moment(message.created_at, timezone), width="content")
             if message.run_id is not None:
@@ -289,11 +288,12 @@ def _thread_link(
     thread_id: str, title: str, last_active_at: int | None, *, place: ChatPlace
 ) -> None:
     is_open = thread_id == place.thread_id
-    label = heading(title, 32)
+    label = heading(title, 60)
     st.button(
         f"**{label}**" if is_open else label,
         key=f"open_{thread_id}",
         type="tertiary",
+        wrap=False,
         icon=":material/chat_bubble:" if is_open else ":material/chat_bubble_outline:",
         help=ago(last_active_at, time.time()) if last_active_at else None,
         on_click=go_to,
@@ -302,7 +302,7 @@ def _thread_link(
 
 
 def _assistant_choice(assistants: list[Assistant], place: ChatPlace) -> None:
-    names = {assistant.id: assistant.name or "Unnamed assistant" for assistant in assistants}
+    names = {assistant.id: assistant.name or UNNAMED for assistant in assistants}
     st.session_state["chat_assistant"] = place.assistant_id
     st.selectbox(
         "Assistant",

@@ -11,12 +11,12 @@ from lib.dashboard.client import studio_client
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.formatting import shortened
 from lib.dashboard.run_progress import message_text
+from lib.dashboard.run_tables import UNTITLED
 from lib.dashboard.run_words import UNFINISHED
 
 MESSAGES_AT_A_TIME = 50
 ASSISTANTS_TO_CHOOSE_FROM = 100
 TITLE_LIMIT = 512
-UNTITLED = "Untitled thread"
 
 
 def assistants_to_choose_from(client: OpenAI) -> list[Assistant]:

@@ -37,9 +37,9 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // HOUR)} h {int(seconds % HOUR // MINUTE)} min"
 
 
-def megabytes(size: int) -> str:
-    """`1,117 MB` from bytes, in millions of bytes as downloads are counted."""
-    return f"{size / 1_000_000:,.0f} MB"
+def megabytes(done: int, total: int) -> str:
+    """`312 of 1,117 MB` from bytes, in millions of bytes as downloads are counted."""
+    return f"{done / 1_000_000:,.0f} of {total / 1_000_000:,.0f} MB"
 
 
 def shortened(text: str, limit: int = 80) -> str:

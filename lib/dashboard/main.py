@@ -12,7 +12,9 @@ from lib.dashboard.navigation import all_pages
 
 ASSETS = Path(__file__).parent / "assets"
 
-st.set_page_config(page_title="Assistants Studio", page_icon=str(ASSETS / "icon.svg"))
+st.set_page_config(
+    page_title="Assistants Studio", page_icon=str(ASSETS / "icon.svg"), initial_sidebar_state=260
+)
 st.logo(ASSETS / "logo.svg", icon_image=ASSETS / "icon.svg", size="large")
 require_password(studio_settings().dashboard_password)
 

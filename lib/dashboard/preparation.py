@@ -32,7 +32,7 @@ def progress_words(model: ModelState) -> str:
     words = PHASE_WORDS.get(model.phase, model.phase)
     if model.phase != "downloading" or not model.bytes_total:
         return words
-    return f"{words}: {megabytes(model.bytes_done or 0)} of {megabytes(model.bytes_total)}"
+    return f"{words}: {megabytes(model.bytes_done or 0, model.bytes_total)}"
 
 
 def progress_share(model: ModelState) -> float:

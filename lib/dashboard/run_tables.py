@@ -9,24 +9,26 @@ from openai.types.beta.threads import Run
 from lib.dashboard.run_words import problem_of, words_for
 from lib.dashboard.studio_api import ListedRun
 
+UNNAMED = "Unnamed assistant"
+UNTITLED = "Untitled thread"
+
 
 def runs_table(runs: Sequence[ListedRun], now: float, timezone: tzinfo) -> pd.DataFrame:
     """One row a run, in the order given.
 
     Columns: status (list of one label, drawn as a badge), assistant, thread, model, started (in
     `timezone`), seconds (float; up to `now` while the run is at work), tokens (whole or missing),
-    steps (whole or missing), problem (a sentence or empty).
+    problem (a sentence or empty).
     """
     table = pd.DataFrame(
         {
             "status": [[words_for(run.status).label] for run in runs],
-            "assistant": [run.assistant_name or "Deleted assistant" for run in runs],
-            "thread": [run.thread_title or "Untitled thread" for run in runs],
+            "assistant": [run.assistant_name or UNNAMED for run in runs],
+            "thread": [(run.thread_title or UNTITLED).replace("`", "") for run in runs],
             "model": [run.answered_by or run.model for run in runs],
             "started": pd.to_datetime([run.created_at for run in runs], unit="s", utc=True),
             "seconds": pd.array([run_seconds(run, now) for run in runs], dtype="Float64"),
             "tokens": pd.array([run_tokens(run) for run in runs], dtype="Int64"),
-            "steps": pd.array([run.step_count for run in runs], dtype="Int64"),
             "problem": [problem_of(run) for run in runs],
         }
     )

@@ -9,7 +9,7 @@ from openai import OpenAI
 from openai.types.beta.threads.runs import RunStep
 
 from lib.dashboard.client import studio_client
-from lib.dashboard.conversation import UNTITLED, assistants_to_choose_from
+from lib.dashboard.conversation import assistants_to_choose_from
 from lib.dashboard.errors import errors_in_words
 from lib.dashboard.formatting import duration
 from lib.dashboard.labels import heading, plain
@@ -17,7 +17,7 @@ from lib.dashboard.message_markdown import to_markdown
 from lib.dashboard.navigation import page
 from lib.dashboard.object_code import object_code
 from lib.dashboard.run_progress import message_text
-from lib.dashboard.run_tables import run_seconds, runs_table
+from lib.dashboard.run_tables import UNNAMED, UNTITLED, run_seconds, runs_table
 from lib.dashboard.run_words import ACTIVE, STATUS_WORDS, cure_for, problem_of, words_for
 from lib.dashboard.sdk_calls import run_calls, step_calls
 from lib.dashboard.step_tables import steps_table
@@ -212,7 +212,7 @@ def _facts(run: ListedRun) -> None:
             st.metric(label, value, border=True)
     asked, answered = run.model, run.answered_by
     model = asked if answered in (None, asked) else f"{asked}, answered by {answered}"
-    st.caption(f"{plain(run.assistant_name or 'Deleted assistant')} · {plain(model)} · `{run.id}`")
+    st.caption(f"{plain(run.assistant_name or UNNAMED)} · {plain(model)} · `{run.id}`")
 
 
 def _steps(client: OpenAI, run: ListedRun) -> None:
@@ -291,13 +291,12 @@ def _badges() -> dict[str, Any]:
 
 RUN_COLUMNS = {
     "status": st.column_config.MultiselectColumn("Status", width=110, **_badges()),
-    "assistant": st.column_config.TextColumn("Assistant"),
-    "thread": st.column_config.TextColumn("Thread", width="medium"),
-    "model": st.column_config.TextColumn("Model"),
-    "started": st.column_config.DatetimeColumn("Started", format="D MMM, HH:mm:ss"),
-    "seconds": st.column_config.NumberColumn("Duration", format="%d s", width="small"),
-    "tokens": st.column_config.NumberColumn("Tokens", format="localized", width="small"),
-    "steps": st.column_config.NumberColumn("Steps", width="small"),
+    "assistant": st.column_config.TextColumn("Assistant", width=125),
+    "thread": st.column_config.TextColumn("Thread", width=160),
+    "model": st.column_config.TextColumn("Model", width=135),
+    "started": st.column_config.DatetimeColumn("Started", format="D MMM, HH:mm", width=105),
+    "seconds": st.column_config.NumberColumn("Duration", format="%d s", width=75),
+    "tokens": st.column_config.NumberColumn("Tokens", format="localized", width=70),
     "problem": st.column_config.TextColumn("Problem", width="medium"),
 }
 
@@ -308,5 +307,5 @@ STEP_COLUMNS = {
     "started": st.column_config.DatetimeColumn("Started", format="HH:mm:ss", width="small"),
     "seconds": st.column_config.NumberColumn("Duration", format="%d s", width="small"),
     "tokens": st.column_config.NumberColumn("Tokens", format="localized", width="small"),
-    "result": st.column_config.TextColumn("Result", width="large"),
+    "result": st.column_config.TextColumn("Result", width=330),
 }

@@ -78,7 +78,7 @@ def _health() -> None:
             st.metric("Assistants", health.counts.assistants, border=True)
             st.metric("Threads", health.counts.threads, border=True)
             st.metric("Runs", health.counts.runs, border=True)
-            st.metric("Waiting", health.counts.waiting, border=True)
+            st.metric("Waiting for you", health.counts.waiting, border=True)
         st.subheader("Model", anchor=False)
         _model(health.model)
 

@@ -50,7 +50,7 @@ class Counts(BaseModel):
     threads: int = 0
     runs: int = 0
     waiting: int = 0
-    """Runs that no one has taken up yet."""
+    """Runs that wait for the outputs of function calls."""
 
 
 class Health(BaseModel):
