@@ -1,4 +1,7 @@
-"""What handlers need of the running server, and who may call them."""
+"""What handlers need of the running server, and who may call them.
+
+All are coroutines: FastAPI would hand each plain function to a thread, on every request.
+"""
 
 import hmac
 from typing import Annotated
@@ -11,18 +14,18 @@ from lib.store.database import Store
 from lib.studio import Studio
 
 
-def studio_of(request: Request) -> Studio:
+async def studio_of(request: Request) -> Studio:
     studio: Studio | None = getattr(request.app.state, "studio", None)
     if studio is None:
         raise ApiError(503, "The server is still starting. Try again in a moment.", code="starting")
     return studio
 
 
-def engine_of(studio: Annotated[Studio, Depends(studio_of)]) -> Engine:
+async def engine_of(studio: Annotated[Studio, Depends(studio_of)]) -> Engine:
     return studio.engine
 
 
-def store_of(studio: Annotated[Studio, Depends(studio_of)]) -> Store:
+async def store_of(studio: Annotated[Studio, Depends(studio_of)]) -> Store:
     return studio.store
 
 
@@ -31,7 +34,7 @@ EngineDep = Annotated[Engine, Depends(engine_of)]
 StoreDep = Annotated[Store, Depends(store_of)]
 
 
-def check_key(request: Request, studio: StudioDep) -> None:
+async def check_key(request: Request, studio: StudioDep) -> None:
     """Refuse a request without one of the API_KEYS, where any are set."""
     accepted = studio.settings.accepted_keys
     if not accepted:

@@ -36,7 +36,7 @@ def deleted_reply(object_id: str, kind: str) -> Response:
     return json_reply(json.dumps({"id": object_id, "object": f"{kind}.deleted", "deleted": True}))
 
 
-def page_request(
+async def page_request(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     order: Annotated[Literal["asc", "desc"], Query()] = "desc",
     after: Annotated[str | None, Query()] = None,

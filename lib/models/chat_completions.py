@@ -64,10 +64,12 @@ class ChatCompletionsProvider:
             except ModelError:
                 if not reply.is_finished:
                     raise
+            except (AttributeError, KeyError, TypeError):
+                raise self._endpoint.errors.malformed() from None
         if not reply.is_finished:
             raise self._endpoint.errors.broken_off()
         if reply.failed:
-            raise self._endpoint.errors.from_answer(500, {"message": reply.failed}, request)
+            raise self._endpoint.errors.from_failure({"message": reply.failed}, request)
         for event in reply.calls.end():
             yield event
         usage = reply.usage or await self._estimated_usage(request, reply)

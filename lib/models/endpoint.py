@@ -9,7 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
-from openai import APIConnectionError, APIStatusError, AsyncAPIResponse, AsyncOpenAI, OpenAIError
+from openai import APIStatusError, AsyncAPIResponse, AsyncOpenAI, OpenAIError
 
 from lib.models.endpoint_errors import EndpointErrors, body_error, refused_parameter
 from lib.models.provider import Json, ModelError, ModelRequest
@@ -43,6 +43,8 @@ class Endpoint:
             max_retries=2,
             http_client=_http_client(timeout),
         )
+        self.is_reachable = False
+        """As the last look at the list of models found it."""
         self._timeout = timeout
         self._refused: dict[str, set[str]] = {}
         self._models: list[Json] = []
@@ -77,13 +79,13 @@ class Endpoint:
         except httpx2.HTTPError as error:
             raise self.errors.from_exception(error, request) from None
 
-    async def models(self) -> list[Json]:
+    async def models(self, fresh: bool = False) -> list[Json]:
         """The endpoint's own list, with whatever else it says of each. Raises ModelError."""
         async with self._models_lock:
-            if time.monotonic() >= self._models_until:
+            if fresh or time.monotonic() >= self._models_until:
                 await self._refresh_models()
         if self._models_error:
-            raise self._models_error
+            raise ModelError(self._models_error.code, self._models_error.message)
         return self._models
 
     async def context_window(self, model: str) -> int | None:
@@ -102,6 +104,22 @@ class Endpoint:
             meta.get("n_ctx") if isinstance(meta, dict) else None,
         )
         return next((size for size in told if isinstance(size, int) and size > 0), None)
+
+    async def has(self, path: str) -> bool | None:
+        """Whether the endpoint has an API, asked without costing tokens; None when it is unclear.
+
+        The empty request is turned down either way: as invalid, or as unknown.
+        """
+        client = self.client.with_options(max_retries=0, timeout=_LIST_TIMEOUT)
+        try:
+            await client.post(path, body={}, cast_to=httpx2.Response)
+        except APIStatusError as error:
+            if error.status_code in (400, 422):
+                return body_error(error.body) is not None
+            return False if error.status_code in (404, 405, 501) else None
+        except (OpenAIError, httpx2.HTTPError):
+            return None
+        return True
 
     async def close(self) -> None:
         await self.client.close()
@@ -139,8 +157,7 @@ class Endpoint:
         if not isinstance(event, dict):
             raise self.errors.not_understood("an event is not a JSON object")
         if "choices" not in event and event.get("error") and "type" not in event:
-            said = body_error(event) or {}
-            raise self.errors.from_answer(_status(said), said, request)
+            raise self.errors.from_failure(body_error(event) or {}, request)
         return event
 
     async def _refresh_models(self) -> None:
@@ -156,12 +173,16 @@ class Endpoint:
         try:
             answer = await client.models.with_raw_response.list()
             body = json.loads(answer.http_response.text)
-        except APIConnectionError as error:
+        except APIStatusError as error:
+            # Plenty of servers answer well without having a list.
+            self.is_reachable = error.status_code in (404, 405, 501)
             raise self.errors.from_exception(error) from None
         except OpenAIError as error:
+            self.is_reachable = False
             raise self.errors.from_exception(error) from None
         except ValueError:
             raise self.errors.not_understood("the list of models is not JSON") from None
+        self.is_reachable = True
         listed = body.get("data", body.get("models")) if isinstance(body, dict) else body
         if not isinstance(listed, list):
             raise self.errors.not_understood("the list of models is not a list")
@@ -199,16 +220,6 @@ def _http_client(timeout: float) -> httpx2.AsyncClient:
 def _secrets(base_url: str, api_key: str | None) -> list[str]:
     parts = urlsplit(base_url)
     return [secret for secret in (api_key, parts.password, parts.query) if secret]
-
-
-def _status(said: Json) -> int:
-    """The HTTP status that an error inside a stream stands for."""
-    code = said.get("code")
-    if isinstance(code, int):
-        return code
-    if "invalid_request" in str(said.get("type")) or "invalid_prompt" in str(code):
-        return 400
-    return 500
 
 
 def _entry(item: Json) -> Json:

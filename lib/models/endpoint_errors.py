@@ -150,6 +150,14 @@ class EndpointErrors:
             )
         return self._by_status(status, code, words, request)
 
+    def from_failure(self, said: Json, request: ModelRequest) -> ModelError:
+        """An error object that came inside a stream, where no HTTP status tells its kind."""
+        code = said.get("code")
+        if isinstance(code, int) and code >= 400:
+            return self.from_answer(code, said, request)
+        is_invalid = "invalid" in f"{code} {said.get('type')}"
+        return self.from_answer(400 if is_invalid else 500, said, request)
+
     def timed_out(self) -> ModelError:
         return self._server_error(
             f"The model endpoint at {self._address} did not answer within {self._timeout:g} "
@@ -173,6 +181,9 @@ class EndpointErrors:
             f"The model endpoint at {self._address} sent an answer that cannot be read ({what}). "
             "Check that MODEL_BASE_URL is the address of an OpenAI-compatible API."
         )
+
+    def malformed(self) -> ModelError:
+        return self.not_understood("an event lacks what it must have")
 
     def quote(self, text: str) -> str:
         """The endpoint's words on one line, short, without secrets and the final full stop."""
