@@ -62,7 +62,10 @@ def _attached(client: OpenAI, thread_id: str, run_id: str) -> Iterator[RunProgre
             for event in received.events:
                 progress.take(event)
             yield progress
-            if received.is_last:
+            # After a run that waits for function outputs the stream stays open, and a replay may
+            # still bring what came after: only silence says that this is where the run is.
+            is_silent = not received.events
+            if received.is_last or (is_silent and progress.rests):
                 return
     finally:
         reader.close()
