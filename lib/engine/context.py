@@ -41,7 +41,7 @@ class History:
 def read_history(session: Session, run: RunRow) -> History:
     """The thread as the run sees it: newest messages by its truncation_strategy, oldest first."""
     messages = _newest_messages(session, run)
-    rounds = _tool_rounds(session, run.thread_id, messages)
+    rounds, unanswered = _tool_rounds(session, run, messages)
     turns: list[Turn] = []
     kept_from = 0
     for message in messages:
@@ -50,7 +50,7 @@ def read_history(session: Session, run: RunRow) -> History:
             turns.append(turn)
         if message.role == "user":
             kept_from = max(len(turns) - 1, 0)
-    turns.extend(_rounds_of_run(session, run))
+    turns.extend(unanswered)
     return History(turns, len(turns) - kept_from)
 
 
@@ -82,47 +82,40 @@ def halve(history: History) -> History | None:
 
 
 def _newest_messages(session: Session, run: RunRow) -> list[MessageRow]:
-    limit = _MAX_MESSAGES
-    if run.truncation_strategy["type"] == "last_messages":
-        limit = min(limit, run.truncation_strategy["last_messages"])
+    """What the run may see, oldest first: its own messages, and the newest of the others."""
     query = (
         select(MessageRow)
         .where(MessageRow.thread_id == run.thread_id)
         .order_by(MessageRow.position.desc())
+        .limit(_MAX_MESSAGES)
     )
-    own = list(session.scalars(query.where(MessageRow.run_id == run.id).limit(_MAX_MESSAGES)))
-    others = (MessageRow.run_id.is_(None)) | (MessageRow.run_id != run.id)
-    earlier = list(session.scalars(query.where(others).limit(limit)))
-    return sorted(earlier + own, key=lambda message: message.position)
+    messages = list(session.scalars(query))
+    if run.truncation_strategy["type"] == "last_messages":
+        others = [message for message in messages if message.run_id != run.id]
+        too_old = {message.id for message in others[run.truncation_strategy["last_messages"] :]}
+        messages = [message for message in messages if message.id not in too_old]
+    return messages[::-1]
 
 
 def _tool_rounds(
-    session: Session, thread_id: str, messages: list[MessageRow]
-) -> dict[str, list[Turn]]:
-    """By message id: the tool rounds that came before that message in its run."""
+    session: Session, run: RunRow, messages: list[MessageRow]
+) -> tuple[dict[str, list[Turn]], list[Turn]]:
+    """The tool rounds before each message, by message id; and this run's that none has followed."""
     run_ids = {message.run_id for message in messages if message.run_id}
-    query = select(StepRow).where(StepRow.thread_id == thread_id, StepRow.run_id.in_(run_ids))
+    if run.usage is not None:
+        run_ids.add(run.id)
+    if not run_ids:
+        return {}, []
     rounds: dict[str, list[Turn]] = {}
     waiting: dict[str, list[Turn]] = {}
+    query = select(StepRow).where(StepRow.thread_id == run.thread_id, StepRow.run_id.in_(run_ids))
     for step in session.scalars(query.order_by(StepRow.position)):
         if step.type == "message_creation":
             message_id = step.step_details["message_creation"]["message_id"]
             rounds[message_id] = waiting.pop(step.run_id, [])
         elif tool_round := tool_round_of(step):
             waiting.setdefault(step.run_id, []).append(tool_round)
-    return rounds
-
-
-def _rounds_of_run(session: Session, run: RunRow) -> list[Turn]:
-    """The tool rounds of this run that no message of it has followed yet."""
-    query = select(StepRow).where(StepRow.run_id == run.id).order_by(StepRow.position.desc())
-    rounds: list[Turn] = []
-    for step in session.scalars(query):
-        if step.type == "message_creation":
-            break
-        if tool_round := tool_round_of(step):
-            rounds.append(tool_round)
-    return rounds[::-1]
+    return rounds, waiting.get(run.id, [])
 
 
 def tool_round_of(step: StepRow) -> ToolRound | None:

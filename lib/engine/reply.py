@@ -36,8 +36,8 @@ class ClaimedRun:
 class _OpenMessage:
     """A message that is being said. Its parts stand in the order in which they began."""
 
-    id: str
-    step_id: str
+    row: MessageRow
+    step: StepRow
     parts: list[tuple[str, list[str]]] = field(default_factory=list)
 
     def add(self, kind: str, text: str) -> int:
@@ -73,13 +73,14 @@ class Reply:
     """Turns model events into steps and messages of the run, and their events.
 
     Messages and steps are written when they begin and when they end; between, only deltas flow.
+    Their rows are kept here meanwhile: only this worker changes them.
     """
 
     def __init__(self, log: EventLog, run: ClaimedRun) -> None:
         self._log = log
         self._run = run
         self._message: _OpenMessage | None = None
-        self._calls_step_id: str | None = None
+        self._calls_step: StepRow | None = None
         self.calls: list[DraftCall] = []
 
     async def take(self, event: ModelEvent) -> None:
@@ -102,11 +103,11 @@ class Reply:
         The tool calls' step stays in progress until every call has its output. Returns it.
         """
         if self._message:
-            is_last = self._message.step_id == self._last_step_id()
-            self._close_message(session, events, usage if is_last else Usage())
-        if self._calls_step_id is None:
+            self._close_message(session, events, Usage() if self._calls_step else usage)
+        if self._calls_step is None:
             return None
-        step = _find_step(session, self._calls_step_id)
+        step = self._calls_step
+        session.add(step)
         step.step_details = self._calls_details()
         step.usage = usage_json(usage)
         step.replay = replay
@@ -117,15 +118,16 @@ class Reply:
         run = session.scalar(select(RunRow).where(RunRow.id == self._run.id))
         if run is None or run.attempt != self._run.attempt:
             raise RunLostError(self._run.id)
+        last_step = self._calls_step
+        if self._calls_step:
+            session.add(self._calls_step)
+            self._calls_step.step_details = self._calls_details()
         if self._message:
-            _find_message(session, self._message.id).content = self._message.content()
-        if self._calls_step_id:
-            _find_step(session, self._calls_step_id).step_details = self._calls_details()
-        if usage is not None and (step_id := self._last_step_id()):
-            _find_step(session, step_id).usage = usage_json(usage)
-
-    def _last_step_id(self) -> str | None:
-        return self._calls_step_id or (self._message.step_id if self._message else None)
+            session.add_all([self._message.row, self._message.step])
+            self._message.row.content = self._message.content()
+            last_step = last_step or self._message.step
+        if usage is not None and last_step:
+            last_step.usage = usage_json(usage)
 
     async def _say(self, kind: str, text: str) -> None:
         if not text:
@@ -136,11 +138,13 @@ class Reply:
         index = self._message.add(kind, text)
         part = _content_delta(index, kind, text, is_new_part)
         payload = {
-            "id": self._message.id,
+            "id": self._message.row.id,
             "object": "thread.message.delta",
             "delta": {"content": [part]},
         }
-        self._log.delta(self._run.id, "thread.message.delta", _compact(payload), self._message.id)
+        self._log.delta(
+            self._run.id, "thread.message.delta", _compact(payload), self._message.row.id
+        )
 
     def _start_message(self, session: Session, events: EventSink) -> _OpenMessage:
         run = owned(session, self._run.id, self._run.attempt)
@@ -162,22 +166,22 @@ class Reply:
             events.step(name, step)
         for name in ("created", IN_PROGRESS):
             events.message(name, message, run.id)
-        return _OpenMessage(message.id, step.id)
+        return _OpenMessage(message, step)
 
     def _close_message(self, session: Session, events: EventSink, usage: Usage) -> None:
         assert self._message is not None
-        message = _find_message(session, self._message.id)
+        message = self._message.row
+        session.add_all([message, self._message.step])
         message.content = self._message.content()
         message.status = COMPLETED
         message.completed_at = now()
         events.message(COMPLETED, message, self._run.id)
-        step = _find_step(session, self._message.step_id)
-        complete_step(events, step, usage)
+        complete_step(events, self._message.step, usage)
 
     async def _start_call(self, event: ToolCallStarted) -> None:
         self.calls.append(DraftCall(event.id, event.name))
-        if self._calls_step_id is None:
-            self._calls_step_id = await self._log.write(self._start_calls_step)
+        if self._calls_step is None:
+            self._calls_step = await self._log.write(self._start_calls_step)
             self._message = None
         self._call_delta(
             {
@@ -188,7 +192,7 @@ class Reply:
             }
         )
 
-    def _start_calls_step(self, session: Session, events: EventSink) -> str:
+    def _start_calls_step(self, session: Session, events: EventSink) -> StepRow:
         run = owned(session, self._run.id, self._run.attempt)
         if self._message:
             # The reply's tokens are counted once, on its last step.
@@ -197,7 +201,7 @@ class Reply:
         session.add(step)
         for name in ("created", IN_PROGRESS):
             events.step(name, step)
-        return step.id
+        return step
 
     def _continue_call(self, event: ToolCallArgumentsDelta) -> None:
         if not event.text:
@@ -208,14 +212,14 @@ class Reply:
         )
 
     def _call_delta(self, call: Json) -> None:
-        assert self._calls_step_id is not None
+        assert self._calls_step is not None
         payload = {
-            "id": self._calls_step_id,
+            "id": self._calls_step.id,
             "object": "thread.run.step.delta",
             "delta": {"step_details": {"type": "tool_calls", "tool_calls": [call]}},
         }
         self._log.delta(
-            self._run.id, "thread.run.step.delta", _compact(payload), self._calls_step_id
+            self._run.id, "thread.run.step.delta", _compact(payload), self._calls_step.id
         )
 
     def _calls_details(self) -> Json:
@@ -279,20 +283,6 @@ def _content_delta(index: int, kind: str, text: str, is_new_part: bool) -> Json:
         return {"index": index, "type": "refusal", "refusal": text}
     annotations: Json = {"annotations": []} if is_new_part else {}
     return {"index": index, "type": "text", "text": {"value": text, **annotations}}
-
-
-def _find_message(session: Session, message_id: str) -> MessageRow:
-    row = session.scalar(select(MessageRow).where(MessageRow.id == message_id))
-    if row is None:
-        raise RunLostError(message_id)
-    return row
-
-
-def _find_step(session: Session, step_id: str) -> StepRow:
-    row = session.scalar(select(StepRow).where(StepRow.id == step_id))
-    if row is None:
-        raise RunLostError(step_id)
-    return row
 
 
 def _compact(payload: Json) -> str:

@@ -9,6 +9,7 @@ import json
 import logging
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -57,6 +58,7 @@ class Models(Protocol):
 class _Work:
     """A run as claimed, with all that the next model call needs."""
 
+    claimed: ClaimedRun
     run: RunRow
     history: History
 
@@ -88,14 +90,13 @@ class RunLoop:
         for the one who cancelled to settle. Raises StorageError when nothing can be written.
         """
         try:
-            claimed = await self._log.write(
-                lambda session, events: _as_claimed(transitions.claim(session, events, run_id))
-            )
+            work = await self._log.write(partial(_claim, run_id=run_id))
         except RunLostError:
             return
+        claimed = work.claimed
         try:
-            while await self._take_step(claimed):
-                pass
+            while await self._take_step(work):
+                work = await self._store.read(partial(_read_work, claimed=claimed))
         except RunLostError:
             return
         except ModelError as error:
@@ -110,9 +111,9 @@ class RunLoop:
             logger.exception("Run %s failed inside the server", run_id)
             await self._fail(claimed, _INTERNAL)
 
-    async def _take_step(self, claimed: ClaimedRun) -> bool:
+    async def _take_step(self, work: _Work) -> bool:
         """One reply of the model and what follows from it. True when the model is to go on."""
-        work = await self._store.read(lambda session: _read_work(session, claimed))
+        claimed = work.claimed
         provider, model = await self._models.resolve(work.run.model)
         reply = Reply(self._log, claimed)
         try:
@@ -292,10 +293,13 @@ def _count(run: RunRow, finished: Finished) -> None:
     run.answered_by = finished.model
 
 
-def _as_claimed(run: RunRow) -> ClaimedRun:
-    return ClaimedRun(run.id, run.thread_id, run.assistant_id, run.attempt)
+def _claim(session: Session, events: EventSink, run_id: str) -> _Work:
+    run = transitions.claim(session, events, run_id)
+    session.flush()
+    claimed = ClaimedRun(run.id, run.thread_id, run.assistant_id, run.attempt)
+    return _Work(claimed, run, read_history(session, run))
 
 
 def _read_work(session: Session, claimed: ClaimedRun) -> _Work:
     run = transitions.owned(session, claimed.id, claimed.attempt)
-    return _Work(run, read_history(session, run))
+    return _Work(claimed, run, read_history(session, run))
