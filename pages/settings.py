@@ -8,6 +8,7 @@ from lib.dashboard.studio_api import read_health
 
 st.set_page_config(page_title="Settings · Assistants Studio", layout="centered")
 st.title("Settings")
+health = read_health(studio_client())
 live_health()
 own_code()
-effective_settings(read_health(studio_client()))
+effective_settings(health)

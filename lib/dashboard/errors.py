@@ -10,13 +10,16 @@ from lib.dashboard.formatting import sentence
 
 
 @contextmanager
-def errors_in_words() -> Iterator[None]:
-    """Show what fails inside as one sentence with a way on, instead of a stack trace."""
+def errors_in_words(place: str) -> Iterator[None]:
+    """Show what fails inside as one sentence with a way on, instead of a stack trace.
+
+    `place` tells two such places on a page apart.
+    """
     try:
         yield
     except openai.OpenAIError as error:
         st.error(sentence_for(error), icon=":material/error:")
-        st.button("Try again", icon=":material/refresh:", key="try_again")
+        st.button("Try again", icon=":material/refresh:", key=f"try_again_{place}")
 
 
 def sentence_for(error: openai.OpenAIError) -> str:

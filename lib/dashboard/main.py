@@ -21,5 +21,5 @@ require_password(studio_settings().dashboard_password)
 page = st.navigation(all_pages())
 with st.sidebar:
     sidebar_model_status()
-with errors_in_words():
+with errors_in_words("page"):
     page.run()

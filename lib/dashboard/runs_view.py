@@ -70,7 +70,7 @@ def live_runs(filters: dict[str, str | None]) -> None:
 
 
 def _runs_and_steps(filters: dict[str, str | None]) -> None:
-    with errors_in_words():
+    with errors_in_words("runs"):
         client = studio_client()
         cursors: list[str] = st.session_state.setdefault("runs_cursors", [])
         after = cursors[-1] if cursors else None

@@ -70,7 +70,7 @@ def effective_settings(health: Health) -> None:
 
 
 def _health() -> None:
-    with errors_in_words():
+    with errors_in_words("health"):
         health = read_health(studio_client())
         words, icon = OVERALL.get(health.status, (health.status, ":material/help:"))
         st.markdown(f"{icon} **{words}** · version {health.version}")
