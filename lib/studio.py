@@ -9,6 +9,7 @@ from lib.engine.engine import Engine
 from lib.engine.events import open_event_log
 from lib.models.registry import ModelRegistry
 from lib.settings import Settings
+from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
 
 if TYPE_CHECKING:
@@ -27,12 +28,14 @@ class Studio:
         settings: Settings,
         store: Store,
         engine: Engine,
+        blobs: Blobs,
         models: ModelRegistry,
         embedded: "EmbeddedProvider | None",
     ) -> None:
         self.settings = settings
         self.store = store
         self.engine = engine
+        self.blobs = blobs
         self.models = models
         self.embedded = embedded
 
@@ -42,13 +45,14 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     """Start everything, taking up unfinished runs, and stop it again. Raises StorageError."""
     store = open_store(settings.database)
     embedded = _embedded(settings)
+    blobs = Blobs(settings.data_dir.resolve() / "files")
     models = ModelRegistry(settings, embedded)
-    engine = Engine(store, await open_event_log(store), models, settings.run_expires_after)
+    engine = Engine(store, await open_event_log(store), blobs, models, settings.run_expires_after)
     if embedded:
         embedded.start()
     await engine.start()
     try:
-        yield Studio(settings, store, engine, models, embedded)
+        yield Studio(settings, store, engine, blobs, models, embedded)
     finally:
         await engine.close()
         await models.close()

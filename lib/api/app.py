@@ -3,7 +3,7 @@
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lib.api import assistants, errors, health, messages, models, runs, steps, threads
+from lib.api import assistants, errors, files, health, messages, models, runs, steps, threads
 from lib.api.dependencies import check_key
 from lib.studio import VERSION
 
@@ -19,7 +19,7 @@ def create_api() -> FastAPI:
         strict_content_type=False,
     )
     errors.install(app)
-    for resource in (models, assistants, threads, messages, runs, steps, health):
+    for resource in (models, assistants, threads, messages, runs, steps, files, health):
         app.include_router(resource.router)
     app.add_middleware(TrailingSlashes)
     return app
