@@ -19,7 +19,8 @@ def create_api() -> FastAPI:
         strict_content_type=False,
     )
     errors.install(app)
-    for resource in (models, assistants, threads, messages, runs, steps, files, health):
+    # Runs come before threads: `/threads/runs` is no thread by the name of `runs`.
+    for resource in (models, assistants, runs, threads, messages, steps, files, health):
         app.include_router(resource.router)
     app.add_middleware(TrailingSlashes)
     return app
