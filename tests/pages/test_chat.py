@@ -1,5 +1,6 @@
 from openai import OpenAI
 
+from lib.dashboard.chat_view import SUGGESTIONS
 from tests.doubles.model_endpoint import ModelEndpoint
 from tests.pages.conftest import OpenPage
 from tests.pages.elements import button, words
@@ -41,8 +42,7 @@ def test_a_suggestion_asks_by_one_click(
     endpoint.will_answer("x is 1.")
     page = open_page("chat")
 
-    suggestions = page.get("button_group")[0]
-    suggestions.set_value([suggestions.options[0]]).run()
+    page.pills[0].set_value(next(iter(SUGGESTIONS))).run()
 
     assert not page.exception
     assert QUESTION in words(page)
