@@ -5,30 +5,28 @@ import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 from openai import APIStatusError, AsyncAPIResponse, AsyncOpenAI, OpenAIError
 
+from lib.models.connections import Connections
 from lib.models.endpoint_errors import EndpointErrors, body_error, refused_parameter
 from lib.models.provider import Json, ModelError, ModelRequest
-
-NO_KEY = "no-key"
-"""What servers without keys get: the SDK insists on one."""
 
 LIST_KEPT_FOR = 60.0
 LIST_FAILURE_KEPT_FOR = 5.0
 """Seconds for which the list of models, or the failure to get it, is remembered."""
 
-_CONNECT_TIMEOUT = 10.0
 _LIST_TIMEOUT = 10.0
 _DRAIN_TIMEOUT = 0.1
 _MAX_EVENT_BYTES = 64 * 1024 * 1024
 
 Opening = AbstractAsyncContextManager[AsyncAPIResponse[Any]]
-Open = Callable[[frozenset[str]], Opening]
-"""Starts a call that leaves out the named parameters."""
+Open = Callable[[AsyncOpenAI, frozenset[str]], Opening]
+"""Starts a call through this client that leaves out the named parameters."""
 
 
 class Endpoint:
@@ -37,12 +35,7 @@ class Endpoint:
     def __init__(self, base_url: str, api_key: str | None, timeout: float) -> None:
         self.address = without_credentials(base_url)
         self.errors = EndpointErrors(self.address, _secrets(base_url, api_key), timeout)
-        self.client = AsyncOpenAI(
-            base_url=base_url,
-            api_key=api_key or NO_KEY,
-            max_retries=2,
-            http_client=_http_client(timeout),
-        )
+        self._connections = Connections(base_url, api_key, timeout)
         self.is_reachable = False
         """As the last look at the list of models found it."""
         self._timeout = timeout
@@ -62,7 +55,9 @@ class Endpoint:
         """
         try:
             async with AsyncExitStack() as stack:
-                response = await self._open(stack, request, dispensable, open_call)
+                client = stack.enter_context(self._connections.one_stream())
+                opening = partial(open_call, client)
+                response = await self._open(stack, request, dispensable, opening)
                 source = httpx2.EventSource(response, max_event_size=_MAX_EVENT_BYTES)
                 lines = cast(AsyncGenerator[httpx2.ServerSentEvent, None], aiter(source))
                 async with aclosing(lines):
@@ -110,7 +105,7 @@ class Endpoint:
 
         The empty request is turned down either way: as invalid, or as unknown.
         """
-        client = self.client.with_options(max_retries=0, timeout=_LIST_TIMEOUT)
+        client = self._connections.client.with_options(max_retries=0, timeout=_LIST_TIMEOUT)
         try:
             await client.post(path, body={}, cast_to=httpx2.Response)
         except APIStatusError as error:
@@ -122,14 +117,14 @@ class Endpoint:
         return True
 
     async def close(self) -> None:
-        await self.client.close()
+        await self._connections.close()
 
     async def _open(
         self,
         stack: AsyncExitStack,
         request: ModelRequest,
         dispensable: frozenset[str],
-        open_call: Open,
+        opening: Callable[[frozenset[str]], Opening],
     ) -> httpx2.Response:
         refused = self._refused.setdefault(request.model, set())
         while True:
@@ -137,7 +132,7 @@ class Endpoint:
             try:
                 # The SDK would start the same long wait again after each timeout of its own.
                 async with asyncio.timeout(self._timeout):
-                    opened = await stack.enter_async_context(open_call(without))
+                    opened = await stack.enter_async_context(opening(without))
                 return opened.http_response
             except TimeoutError:
                 raise self.errors.timed_out() from None
@@ -169,7 +164,7 @@ class Endpoint:
         self._models_until = time.monotonic() + kept_for
 
     async def _fetch_models(self) -> list[Json]:
-        client = self.client.with_options(max_retries=0, timeout=_LIST_TIMEOUT)
+        client = self._connections.client.with_options(max_retries=0, timeout=_LIST_TIMEOUT)
         try:
             answer = await client.models.with_raw_response.list()
             body = json.loads(answer.http_response.text)
@@ -205,16 +200,6 @@ async def _drain(lines: AsyncIterator[object]) -> None:
     except (TimeoutError, httpx2.HTTPError):
         # The answer is complete: a connection that cannot be used again is closed, no more.
         return
-
-
-def _http_client(timeout: float) -> httpx2.AsyncClient:
-    connect = min(timeout, _CONNECT_TIMEOUT)
-    return httpx2.AsyncClient(
-        timeout=httpx2.Timeout(timeout, connect=connect),
-        # One connection for each running answer: how many run at once is the engine's to say.
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
-        follow_redirects=True,
-    )
 
 
 def _secrets(base_url: str, api_key: str | None) -> list[str]:
