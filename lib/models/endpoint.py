@@ -3,10 +3,11 @@
 import asyncio
 import json
 import time
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from typing import Any, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 import aiohttp
 import httpx2
@@ -42,12 +43,7 @@ class Endpoint:
     def __init__(self, base_url: str, api_key: str | None, timeout: float) -> None:
         self.address = without_credentials(base_url)
         self.errors = EndpointErrors(self.address, _secrets(base_url, api_key), timeout)
-        self._client = AsyncOpenAI(
-            base_url=base_url,
-            api_key=api_key or NO_KEY,
-            max_retries=2,
-            http_client=_http_client(timeout),
-        )
+        self._client = _client(base_url, api_key, timeout)
         self.is_reachable = False
         """As the last look at the list of models found it."""
         self._timeout = timeout
@@ -212,18 +208,34 @@ async def _drain(lines: AsyncIterator[object]) -> None:
         return
 
 
-def _http_client(timeout: float) -> httpx2.AsyncClient:
-    # Over aiohttp a streamed token costs half as much time as over httpx's own connections.
-    return DefaultAioHttpClient(
-        timeout=httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT)),
-        # How many answers run at once is the engine's to say; without a number it would be 100.
-        limits=httpx2.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=30),
+def _client(base_url: str, api_key: str | None, timeout: float) -> AsyncOpenAI:
+    parts = urlsplit(base_url)
+    headers = {}
+    if parts.username and not api_key:
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
+    limit = httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT))
+    return AsyncOpenAI(
+        base_url=without_credentials(base_url),
+        api_key=api_key or NO_KEY,
+        timeout=limit,
+        max_retries=2,
+        default_headers=headers,
+        default_query=dict(parse_qsl(parts.query)),
+        # Over aiohttp a streamed token costs half as much time as over httpx's own connections.
+        http_client=DefaultAioHttpClient(
+            timeout=limit,
+            # How many answers run at once is the engine's to say; unset, it would be 100.
+            limits=httpx2.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=30),
+        ),
     )
 
 
 def _secrets(base_url: str, api_key: str | None) -> list[str]:
     parts = urlsplit(base_url)
-    return [secret for secret in (api_key, parts.password, parts.query) if secret]
+    password = parts.password or ""
+    queried = [value for _, value in parse_qsl(parts.query)]
+    return [text for text in (api_key, password, unquote(password), *queried) if text]
 
 
 def _entry(item: Json) -> Json:
