@@ -23,7 +23,8 @@ LIST_KEPT_FOR = 60.0
 LIST_FAILURE_KEPT_FOR = 5.0
 """Seconds for which the list of models, or the failure to get it, is remembered."""
 
-_CONNECT_TIMEOUT = 10.0
+# Long, because thousands of connections begun at once on a busy machine wait for each other.
+_CONNECT_TIMEOUT = 30.0
 _LIST_TIMEOUT = 10.0
 _DRAIN_TIMEOUT = 0.1
 _MAX_CONNECTIONS = 10_000
