@@ -7,8 +7,14 @@ import pytest
 from tests.doubles.model_endpoint import ModelEndpoint
 
 
+@pytest.fixture(scope="session")
+def endpoint_server() -> Iterator[ModelEndpoint]:
+    with ModelEndpoint() as server:
+        yield server
+
+
 @pytest.fixture
-def endpoint() -> Iterator[ModelEndpoint]:
-    """A model endpoint of this test's own, listening on a free port."""
-    with ModelEndpoint() as endpoint:
-        yield endpoint
+def endpoint(endpoint_server: ModelEndpoint) -> ModelEndpoint:
+    """A model endpoint on a free port, which knows nothing of the tests before."""
+    endpoint_server.reset()
+    return endpoint_server
