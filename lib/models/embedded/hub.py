@@ -31,6 +31,7 @@ from huggingface_hub.errors import (
 from lib.models.embedded.lifeline import die_with_parent
 
 ANSWER_TIMEOUT = 5.0
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def describe(repository: str, filename: str) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> dict[str, Any]:
     except (EntryNotFoundError, RepositoryNotFoundError):
         return {"error": "missing"}
     except OSError as error:
-        return {"error": "disk" if error.errno == errno.ENOSPC else "unreachable"}
+        return {"error": "disk" if error.errno in _NO_ROOM else "unreachable"}
     except Exception:
         # Whatever else the hub's library raises without a route; it has no common base class.
         return {"error": "unreachable"}
