@@ -3,17 +3,14 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from lib.engine.engine import Engine
 from lib.engine.events import open_event_log
+from lib.models.embedded.provider import EmbeddedProvider
 from lib.models.registry import ModelRegistry
 from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
-
-if TYPE_CHECKING:
-    from lib.models.embedded.provider import EmbeddedProvider
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +27,7 @@ class Studio:
         engine: Engine,
         blobs: Blobs,
         models: ModelRegistry,
-        embedded: "EmbeddedProvider | None",
+        embedded: EmbeddedProvider | None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -59,9 +56,7 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
         store.close()
 
 
-def _embedded(settings: Settings) -> "EmbeddedProvider | None":
+def _embedded(settings: Settings) -> EmbeddedProvider | None:
     if not settings.uses_embedded_model:
         return None
-    from lib.models.embedded.provider import EmbeddedProvider
-
     return EmbeddedProvider(settings.embedded_model, settings.data_dir)

@@ -45,6 +45,11 @@ class EmbeddedProvider:
         self._completions: Completions | None = None
 
     @property
+    def name(self) -> str:
+        """The name under which the model is listed."""
+        return self._supervisor.model_name
+
+    @property
     def state(self) -> EmbeddedState:
         return self._supervisor.state
 
