@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.doubles.model_endpoint import ModelEndpoint
 
 ROOT = Path(__file__).parents[2]
-SECONDS_TO_START = 60
+SECONDS_TO_START = 120
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -76,9 +76,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A browser's tab with nothing remembered."""
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
 

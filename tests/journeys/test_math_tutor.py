@@ -2,10 +2,15 @@
 
 import re
 
+import pytest
 from openai import OpenAI
 from playwright.sync_api import Page, expect
 
+from lib.dashboard.studio_api import list_threads
 from tests.doubles.model_endpoint import ModelEndpoint
+
+# A browser on a busy machine takes its time.
+pytestmark = pytest.mark.timeout(400)
 
 ANSWER = "Of course. Subtract eleven from both sides, divide by three: \\( x = 1 \\). Done."
 BEGINNING = "Of course."
@@ -21,10 +26,6 @@ def create_the_tutor_and_open_its_chat(page: Page, studio: str) -> None:
 def ask_for_the_equation(page: Page) -> None:
     page.get_by_text("Solve an equation").click()
     expect(page.get_by_text("I need to solve the equation").last).to_be_visible()
-
-
-def answer_in(page: Page) -> str:
-    return page.get_by_test_id("stChatMessage").last.inner_text()
 
 
 def test_the_math_tutor_answers_word_by_word(
@@ -55,7 +56,7 @@ def test_a_reload_in_mid_answer_loses_nothing(
 
     answer = page.get_by_test_id("stChatMessage").last
     expect(answer).to_contain_text("Done.")
-    assert answer.inner_text().startswith(BEGINNING)
+    assert answer.inner_text().count(BEGINNING) == 1
     expect(page.get_by_test_id("stChatMessage")).to_have_count(2)
     assert len(endpoint.requests) == 1
 
@@ -177,4 +178,4 @@ def test_a_thread_is_renamed_and_deleted(
     page.get_by_role("menuitem", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_text("Ask Math Tutor")).to_be_visible()
-    assert client.get("/threads", cast_to=object) != {}
+    assert list_threads(client).data == []
