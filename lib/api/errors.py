@@ -121,6 +121,8 @@ def _explain(problem: dict[str, Any], body: Any) -> dict[str, Any]:
             "but what was sent is not valid JSON."
         )
     param = _param(problem["loc"], body)
+    if problem["type"].startswith("union_tag"):
+        param += ".type"
     message, code = _words(problem, param)
     return envelope(message, param or None, code)
 
@@ -129,7 +131,7 @@ def _words(problem: dict[str, Any], param: str) -> tuple[str, str]:
     given = problem.get("input")
     context = problem.get("ctx", {})
     match problem["type"]:
-        case "missing":
+        case "missing" | "union_tag_not_found":
             return f"Missing required parameter: '{param}'.", "missing_required_parameter"
         case "string_too_long" | "string_too_short":
             return _length(param, "string", given, context)
@@ -144,8 +146,6 @@ def _words(problem: dict[str, Any], param: str) -> tuple[str, str]:
                 f"Invalid value: '{value}'. Supported values are: {expected}.",
                 "invalid_value",
             )
-        case "union_tag_not_found":
-            return f"Missing required parameter: '{param}.type'.", "missing_required_parameter"
         case "string_pattern_mismatch":
             return (
                 f"Invalid '{param}': string does not match pattern. Expected a string that "
