@@ -61,7 +61,12 @@ class ThreadServer(Server):
         self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
         self.studio: Studio | None = None
         config = uvicorn.Config(
-            self._app(), log_level="error", access_log=False, ws="none", http="httptools"
+            self._app(),
+            log_level="error",
+            access_log=False,
+            ws="none",
+            http="httptools",
+            timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
@@ -74,7 +79,7 @@ class ThreadServer(Server):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._server.should_exit = self._server.force_exit = True
+        self._server.should_exit = True
         self._thread.join(timeout=20)
         self._socket.close()
         assert not self._thread.is_alive(), "the server did not stop"

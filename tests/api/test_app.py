@@ -60,5 +60,5 @@ def test_extensions_are_marked_in_the_docs(server: ThreadServer) -> None:
         paths = http.get("openapi.json").json()["paths"]
         assert http.get("docs").status_code == 200
 
-    assert paths["/threads"]["get"]["tags"] == ["Extensions"]
+    assert paths["/threads"]["get"]["tags"] == ["Threads", "Extensions"]
     assert paths["/threads"]["post"]["tags"] == ["Threads"]

@@ -1,17 +1,20 @@
+from typing import Any
+
 import pytest
 from openai import NotFoundError, OpenAI
+from openai.types.beta import Assistant
 
 from tests.contract.comparison import RECORDED, differences
 from tests.servers import ThreadServer
 
-DISPLAY_QUIZ = {
+DISPLAY_QUIZ: Any = {
     name: value
     for name, value in RECORDED["assistant_with_function"]["tools"][1]["function"].items()
     if name != "strict"
 }
 
 
-def create_tutor(client: OpenAI):  # type: ignore[no-untyped-def]
+def create_tutor(client: OpenAI) -> Assistant:
     return client.beta.assistants.create(
         name="Math Tutor",
         instructions=RECORDED["assistant"]["instructions"],
@@ -135,7 +138,7 @@ def test_a_deleted_assistant_is_gone(client: OpenAI) -> None:
         "object": "assistant.deleted",
         "deleted": True,
     }
-    with pytest.raises(NotFoundError, match=f"No assistant found with id '{assistant.id}'."):
+    with pytest.raises(NotFoundError, match=rf"No assistant found with id '{assistant.id}'\."):
         client.beta.assistants.retrieve(assistant.id)
 
 

@@ -21,7 +21,7 @@ def test_each_of_the_keys_is_accepted(start_server: StartServer, key: str) -> No
         {},
         {"Authorization": "Bearer sk-wrong"},
         {"Authorization": "Bearer sk-firs"},
-        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer"},
         {"Authorization": "Basic sk-first"},
         {"Authorization": "sk-first"},
         {"Authorization": "Bearer sk-first, sk-second"},
@@ -38,12 +38,20 @@ def test_without_a_key_nothing_is_answered(
             http.post("threads"),
             http.post("assistants", content=b"{broken"),
             http.get("threads/thread_x/runs/run_x/events"),
+            http.get("models/docs"),
         ]
 
     for answer in answers:
         assert answer.status_code == 401, answer.url
         assert answer.json()["error"]["code"] == "invalid_api_key"
         assert "sk-" not in answer.text
+
+
+def test_the_docs_are_open_to_browsers_which_have_no_key(start_server: StartServer) -> None:
+    with start_server(api_keys=KEYS).http() as http:
+        assert http.get("docs").status_code == 200
+        assert http.get("openapi.json").status_code == 200
+        assert http.get("static-offline-docs/swagger-ui.css").status_code == 200
 
 
 def test_without_api_keys_any_key_and_none_are_accepted(server: ThreadServer) -> None:

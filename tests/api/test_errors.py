@@ -32,25 +32,31 @@ def test_what_is_not_json_is_refused(
     assert answer.status_code == 400
     error = answer.json()["error"]
     assert error["type"] == "invalid_request_error"
-    assert "JSON" in error["message"]
+    assert "not valid" in error["message"]
 
 
-@pytest.mark.parametrize("body", [b"", b"null"])
-def test_a_missing_body_is_named(server: ThreadServer, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (b"", "nothing"),
+        (b"null", "nothing"),
+        (b"[]", "an array"),
+        (b'"model"', "a string"),
+        (b"5", "an integer"),
+        (b"true", "a boolean"),
+    ],
+)
+def test_a_body_that_is_no_object_is_refused(server: ThreadServer, body: bytes, sent: str) -> None:
     with server.http() as http:
         answer = http.post("assistants", content=body, headers=JSON)
 
     assert answer.status_code == 400
-    assert answer.json()["error"]["message"] == "Missing required parameter: 'model'."
-
-
-@pytest.mark.parametrize("body", [b"[]", b'"model"', b"5", b"true"])
-def test_a_body_that_is_no_object_is_refused(server: ThreadServer, body: bytes) -> None:
-    with server.http() as http:
-        answer = http.post("assistants", content=body, headers=JSON)
-
-    assert answer.status_code == 400
-    assert answer.json()["error"]["message"].startswith("The body must be a JSON object")
+    assert answer.json()["error"] == {
+        "message": f"The body must be a JSON object, but {sent} was sent.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": None,
+    }
 
 
 def test_the_whole_envelope_of_an_invalid_field(server: ThreadServer) -> None:
@@ -105,7 +111,7 @@ def test_the_whole_envelope_of_an_invalid_field(server: ThreadServer) -> None:
         ({"metadata": []}, "metadata", "invalid_type"),
         ({"metadata": {"a": None}}, "metadata.a", "invalid_type"),
         ({"temperature": "1"}, "temperature", "invalid_type"),
-        ({"temperature": 10**400}, "temperature", "decimal_above_max_value"),
+        ({"temperature": 10**400}, "temperature", "invalid_type"),
         ({"response_format": "xml"}, "response_format", "invalid_value"),
         ({"reasoning_effort": "most"}, "reasoning_effort", "invalid_value"),
         ({"run_expires_after": 10**30}, "run_expires_after", "integer_above_max_value"),
@@ -167,8 +173,11 @@ def test_numbers_that_json_does_not_have_are_refused(
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
 
-def test_a_deep_schema_comes_back_or_is_refused(server: ThreadServer) -> None:
-    schema = b'{"x": ' * 400 + b"1" + b"}" * 400
+@pytest.mark.parametrize(("levels", "status"), [(99, 200), (101, 400), (400, 400), (2000, 400)])
+def test_a_schema_deeper_than_can_be_kept_is_refused(
+    server: ThreadServer, levels: int, status: int
+) -> None:
+    schema = b'{"x": ' * levels + b"1" + b"}" * levels
     body = (
         b'{"model": "m", "tools": [{"type": "function", "function": {"name": "f", "parameters": '
         + schema
@@ -179,7 +188,7 @@ def test_a_deep_schema_comes_back_or_is_refused(server: ThreadServer) -> None:
         answer = http.post("assistants", content=body, headers=JSON)
         listed = http.get("assistants")
 
-    assert answer.status_code in (200, 400)
+    assert answer.status_code == status
     assert listed.status_code == 200
 
 

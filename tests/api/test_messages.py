@@ -8,9 +8,7 @@ from tests.contract.comparison import RECORDED, differences
 QUESTION = RECORDED["message"]["content"][0]["text"]["value"]
 
 
-def test_a_new_message_has_the_recorded_fields_and_defaults(
-    client: OpenAI, thread_id: str
-) -> None:
+def test_a_new_message_has_the_recorded_fields_and_defaults(client: OpenAI, thread_id: str) -> None:
     message = client.beta.threads.messages.create(thread_id, role="user", content=QUESTION)
 
     assert differences(message, RECORDED["message"]) == []
@@ -79,7 +77,7 @@ def test_a_deleted_message_is_gone(client: OpenAI, thread_id: str) -> None:
 
     assert deleted.object == "thread.message.deleted" and deleted.deleted
     assert client.beta.threads.messages.list(thread_id).data == []
-    with pytest.raises(NotFoundError, match=f"No message found with id '{message.id}'."):
+    with pytest.raises(NotFoundError, match=rf"No message found with id '{message.id}'\."):
         client.beta.threads.messages.retrieve(message.id, thread_id=thread_id)
 
 
@@ -187,5 +185,5 @@ def test_an_invalid_message_is_refused_with_the_field_and_a_code(
 
 
 def test_a_message_for_an_unknown_thread_is_refused(client: OpenAI) -> None:
-    with pytest.raises(NotFoundError, match="No thread found with id 'thread_unknown'."):
+    with pytest.raises(NotFoundError, match=r"No thread found with id 'thread_unknown'\."):
         client.beta.threads.messages.create("thread_unknown", role="user", content="Hello")

@@ -17,10 +17,11 @@ def finished_run(client: OpenAI, endpoint: ModelEndpoint, thread_id: str) -> Run
     )
     endpoint.will_call(("get_weather", {"city": "Oslo"}))
     endpoint.will_answer("It rains.")
+    client.beta.threads.messages.create(thread_id, role="user", content="And Oslo?")
     run = client.beta.threads.runs.create_and_poll(
         thread_id=thread_id, assistant_id=assistant.id, poll_interval_ms=10
     )
-    assert run.required_action
+    assert run.required_action, run.last_error
     call = run.required_action.submit_tool_outputs.tool_calls[0]
     return client.beta.threads.runs.submit_tool_outputs_and_poll(
         run_id=run.id,
@@ -62,12 +63,13 @@ def test_usage_of_the_run_is_the_sum_of_its_steps(client: OpenAI, finished_run: 
 
 
 def test_one_step_is_retrieved(client: OpenAI, finished_run: Run) -> None:
-    ids = {"run_id": finished_run.id, "thread_id": finished_run.thread_id}
-    listed = client.beta.threads.runs.steps.list(**ids).data[0]
+    run_id, thread_id = finished_run.id, finished_run.thread_id
+    listed = client.beta.threads.runs.steps.list(run_id, thread_id=thread_id).data[0]
 
     retrieved = client.beta.threads.runs.steps.retrieve(
         listed.id,
-        **ids,
+        run_id=run_id,
+        thread_id=thread_id,
         include=["step_details.tool_calls[*].file_search.results[*].content"],
     )
 
@@ -77,9 +79,9 @@ def test_one_step_is_retrieved(client: OpenAI, finished_run: Run) -> None:
 def test_unknown_steps_and_runs_are_answered_in_the_hosted_words(
     client: OpenAI, finished_run: Run
 ) -> None:
-    with pytest.raises(NotFoundError, match="No run step found with id 'step_unknown'."):
+    with pytest.raises(NotFoundError, match=r"No run step found with id 'step_unknown'\."):
         client.beta.threads.runs.steps.retrieve(
             "step_unknown", run_id=finished_run.id, thread_id=finished_run.thread_id
         )
-    with pytest.raises(NotFoundError, match="No run found with id 'run_unknown'."):
+    with pytest.raises(NotFoundError, match=r"No run found with id 'run_unknown'\."):
         client.beta.threads.runs.steps.list("run_unknown", thread_id=finished_run.thread_id)

@@ -53,7 +53,7 @@ def test_a_thread_is_created_with_messages_in_their_order(client: OpenAI) -> Non
     assert client.beta.threads.retrieve(thread.id) == thread
 
 
-def test_an_invalid_message_leaves_no_thread_behind(server: ThreadServer, client: OpenAI) -> None:
+def test_an_invalid_message_leaves_no_thread_behind(server: ThreadServer) -> None:
     with server.http() as http:
         before = http.get("threads?limit=1").json()["first_id"]
         answer = http.post("threads", json={"messages": [{"role": "user", "content": ""}]})
@@ -88,7 +88,7 @@ def test_deleting_a_thread_deletes_its_messages(client: OpenAI) -> None:
     deleted = client.beta.threads.delete(thread.id)
 
     assert deleted.to_dict() == {"id": thread.id, "object": "thread.deleted", "deleted": True}
-    with pytest.raises(NotFoundError, match=f"No thread found with id '{thread.id}'."):
+    with pytest.raises(NotFoundError, match=rf"No thread found with id '{thread.id}'\."):
         client.beta.threads.messages.list(thread.id)
     with pytest.raises(NotFoundError):
         client.beta.threads.messages.retrieve(message.id, thread_id=thread.id)
@@ -96,7 +96,7 @@ def test_deleting_a_thread_deletes_its_messages(client: OpenAI) -> None:
 
 @pytest.mark.parametrize("call", ["retrieve", "update", "delete"])
 def test_an_unknown_thread_is_answered_in_the_hosted_words(client: OpenAI, call: str) -> None:
-    with pytest.raises(NotFoundError, match="No thread found with id 'thread_unknown'."):
+    with pytest.raises(NotFoundError, match=r"No thread found with id 'thread_unknown'\."):
         getattr(client.beta.threads, call)("thread_unknown")
 
 

@@ -48,7 +48,7 @@ def _kind(key: str, value: Any) -> Any:
     """What must be the same of a value: the value, or its kind where each answer has its own."""
     if isinstance(value, str) and value.startswith(_PREFIXES):
         return value.partition("_")[0]
-    if key.endswith("_at") or key.endswith("tokens"):
+    if key.endswith(("_at", "tokens")):
         return type(value)
     return value
 
