@@ -3,16 +3,14 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from lib.engine.engine import Engine
 from lib.engine.events import open_event_log
+from lib.models.embedded.provider import EmbeddedProvider
 from lib.models.registry import ModelRegistry
 from lib.settings import Settings
+from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
-
-if TYPE_CHECKING:
-    from lib.models.embedded.provider import EmbeddedProvider
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +25,14 @@ class Studio:
         settings: Settings,
         store: Store,
         engine: Engine,
+        blobs: Blobs,
         models: ModelRegistry,
-        embedded: "EmbeddedProvider | None",
+        embedded: EmbeddedProvider | None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.engine = engine
+        self.blobs = blobs
         self.models = models
         self.embedded = embedded
 
@@ -42,22 +42,21 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     """Start everything, taking up unfinished runs, and stop it again. Raises StorageError."""
     store = open_store(settings.database)
     embedded = _embedded(settings)
+    blobs = Blobs(settings.data_dir.resolve() / "files")
     models = ModelRegistry(settings, embedded)
-    engine = Engine(store, await open_event_log(store), models, settings.run_expires_after)
+    engine = Engine(store, await open_event_log(store), blobs, models, settings.run_expires_after)
     if embedded:
         embedded.start()
     await engine.start()
     try:
-        yield Studio(settings, store, engine, models, embedded)
+        yield Studio(settings, store, engine, blobs, models, embedded)
     finally:
         await engine.close()
         await models.close()
         store.close()
 
 
-def _embedded(settings: Settings) -> "EmbeddedProvider | None":
+def _embedded(settings: Settings) -> EmbeddedProvider | None:
     if not settings.uses_embedded_model:
         return None
-    from lib.models.embedded.provider import EmbeddedProvider
-
     return EmbeddedProvider(settings.embedded_model, settings.data_dir)

@@ -1,27 +1,40 @@
 """The API as an ASGI application, to be mounted at `/v1`."""
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lib.api import assistants, errors, health, messages, models, runs, steps, threads
-from lib.api.dependencies import check_key
+from lib.api import (
+    assistants,
+    errors,
+    files,
+    health,
+    messages,
+    models,
+    runs,
+    steps,
+    threads,
+    transfer,
+)
+from lib.api.keys import Keys
 from lib.studio import VERSION
 
 
 def create_api() -> FastAPI:
     """The API. `app.state.studio` must be set before the first request is answered."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Assistants Studio",
         version=VERSION,
         summary="The Assistants API v2 on your own machine. What we added is under Extensions.",
-        dependencies=[Depends(check_key)],
         redirect_slashes=False,
         strict_content_type=False,
     )
     errors.install(app)
-    for resource in (models, assistants, threads, messages, runs, steps, health):
+    # Fixed paths such as /threads/runs before those that take any id in their place.
+    for resource in (models, assistants, transfer, runs, steps, messages, threads, files, health):
         app.include_router(resource.router)
     app.add_middleware(TrailingSlashes)
+    app.add_middleware(Keys)
     return app
 
 

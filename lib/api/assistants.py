@@ -22,7 +22,7 @@ from lib.api.bodies import (
 )
 from lib.api.dependencies import StoreDep
 from lib.api.replies import Paging, deleted_reply, list_reply, object_reply
-from lib.engine.transitions import now
+from lib.engine.clock import now
 from lib.store.ids import new_id
 from lib.store.queries import find, list_assistants
 from lib.store.tables import AssistantRow, Json

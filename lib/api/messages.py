@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from lib.api.bodies import Body, CodeInterpreterTool, Json, Metadata
 from lib.api.dependencies import EngineDep, StoreDep
 from lib.api.replies import Paging, deleted_reply, list_reply, object_reply
-from lib.engine.messages import NewMessage
+from lib.engine.messages import NewMessage, find_message
+from lib.engine.messages import delete_message as delete_from_thread
 from lib.store.queries import find, list_messages
 from lib.store.tables import MessageRow
 
@@ -93,13 +94,19 @@ class MessageBody(Body):
         )
 
 
+class NewMessageBody(MessageBody):
+    when_busy: Literal["refuse", "queue"] | None = None
+    """Extension: `queue` keeps a message sent during a run until that run has ended."""
+
+
 class MetadataChanges(Body):
     metadata: Metadata | None = None
 
 
 @router.post("/threads/{thread_id}/messages")
-async def create_message(thread_id: str, body: MessageBody, engine: EngineDep) -> Response:
-    return object_reply(await engine.add_message(thread_id, body.as_new_message()))
+async def create_message(thread_id: str, body: NewMessageBody, engine: EngineDep) -> Response:
+    queue = body.when_busy == "queue"
+    return object_reply(await engine.add_message(thread_id, body.as_new_message(), queue))
 
 
 @router.get("/threads/{thread_id}/messages")
@@ -117,7 +124,7 @@ async def get_messages(
 @router.get("/threads/{thread_id}/messages/{message_id}")
 async def retrieve_message(thread_id: str, message_id: str, store: StoreDep) -> Response:
     return object_reply(
-        await store.read(lambda session: find(session, MessageRow, message_id, thread_id=thread_id))
+        await store.read(lambda session: find_message(session, thread_id, message_id))
     )
 
 
@@ -137,7 +144,7 @@ async def modify_message(
 @router.delete("/threads/{thread_id}/messages/{message_id}")
 async def delete_message(thread_id: str, message_id: str, store: StoreDep) -> Response:
     def delete(session: Session) -> None:
-        session.delete(find(session, MessageRow, message_id, thread_id=thread_id))
+        delete_from_thread(session, thread_id, message_id)
 
     await store.write(delete)
     return deleted_reply(message_id, "thread.message")

@@ -12,6 +12,8 @@ from lib.store.tables import Row
 
 R = TypeVar("R", bound=Row)
 
+Order = Annotated[Literal["asc", "desc"], Query()]
+
 
 def json_reply(text: str) -> Response:
     return Response(text, media_type="application/json")
@@ -38,7 +40,7 @@ def deleted_reply(object_id: str, kind: str) -> Response:
 
 async def page_request(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    order: Annotated[Literal["asc", "desc"], Query()] = "desc",
+    order: Order = "desc",
     after: Annotated[str | None, Query()] = None,
     before: Annotated[str | None, Query()] = None,
 ) -> PageRequest:

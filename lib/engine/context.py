@@ -1,5 +1,7 @@
 """What the model is shown: a thread, as the run's settings want it, within the token budget."""
 
+import mimetypes
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -15,7 +17,8 @@ from lib.models.provider import (
     Turn,
     UserTurn,
 )
-from lib.store.tables import Json, MessageRow, RunRow, StepRow
+from lib.store.blobs import Blobs
+from lib.store.tables import FileRow, Json, MessageRow, RunRow, StepRow
 
 _MAX_MESSAGES = 1000
 """The newest messages that are looked at; no context window holds more of any use."""
@@ -38,7 +41,7 @@ class History:
     kept: int
 
 
-def read_history(session: Session, run: RunRow) -> History:
+def read_history(session: Session, run: RunRow, blobs: Blobs) -> History:
     """The thread as the run sees it: newest messages by its truncation_strategy, oldest first."""
     messages = _newest_messages(session, run)
     rounds, unanswered = _tool_rounds(session, run, messages)
@@ -46,7 +49,7 @@ def read_history(session: Session, run: RunRow) -> History:
     kept_from = 0
     for message in messages:
         turns.extend(rounds.pop(message.id, []))
-        if turn := _turn_of(message):
+        if turn := _turn_of(session, message, blobs):
             turns.append(turn)
         if message.role == "user":
             kept_from = max(len(turns) - 1, 0)
@@ -133,11 +136,11 @@ def tool_round_of(step: StepRow) -> ToolRound | None:
     return ToolRound(calls, outputs, step.replay) if calls else None
 
 
-def _turn_of(message: MessageRow) -> Turn | None:
+def _turn_of(session: Session, message: MessageRow, blobs: Blobs) -> Turn | None:
     if message.role == "assistant":
         text = "\n".join(filter(None, (_text_in(part) for part in message.content)))
         return AssistantTurn(text) if text else None
-    return UserTurn([_part_of(part) for part in message.content])
+    return UserTurn([_part_of(session, part, blobs) for part in message.content])
 
 
 def _text_in(part: Json) -> str:
@@ -146,14 +149,24 @@ def _text_in(part: Json) -> str:
     return str(part.get("refusal", ""))
 
 
-def _part_of(part: Json) -> TextPart | ImagePart:
+def _part_of(session: Session, part: Json, blobs: Blobs) -> TextPart | ImagePart:
     match part["type"]:
         case "image_url":
             image = part["image_url"]
             return ImagePart(image["url"], image.get("detail") or "auto")
-        case "text":
-            return TextPart(part["text"]["value"])
-    return TextPart(f"[{part['type']}]")
+        case "image_file":
+            return _image_of(session, part["image_file"], blobs)
+    return TextPart(_text_in(part))
+
+
+def _image_of(session: Session, image: Json, blobs: Blobs) -> TextPart | ImagePart:
+    file = session.scalar(select(FileRow).where(FileRow.id == image["file_id"]))
+    if file is None:
+        return TextPart(f"[The image {image['file_id']} was deleted.]")
+    media_type, _ = mimetypes.guess_type(file.filename)
+    data = b64encode(blobs.path(file.sha256).read_bytes()).decode()
+    url = f"data:{media_type or 'image/png'};base64,{data}"
+    return ImagePart(url, image.get("detail") or "auto")
 
 
 def _text_of(turn: Turn) -> str:

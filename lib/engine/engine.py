@@ -10,13 +10,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lib.engine import transitions
+from lib.engine.clock import now
 from lib.engine.errors import RefusedError, RunLostError
 from lib.engine.events import EventLog, EventSink
 from lib.engine.executors.in_process import InProcessExecutor
-from lib.engine.messages import NewMessage, add_message, add_thread
+from lib.engine.messages import NewMessage, add_message, add_thread, as_message, queue_message
 from lib.engine.run_loop import Models, RunLoop
 from lib.engine.runs import NewRun, ToolOutput, active_run, create_run, submit_tool_outputs
 from lib.engine.states import CANCELLING, EXPIRED, IN_PROGRESS, QUEUED, states_that_lead_to
+from lib.store.blobs import Blobs
 from lib.store.database import StorageError, Store
 from lib.store.queries import delete_thread, find
 from lib.store.tables import Json, MessageRow, RunRow, ThreadRow
@@ -30,11 +32,13 @@ _SWEEP_EVERY = 1.0
 class Engine:
     """Everything that changes runs. One for a process; `start` takes up what was left undone."""
 
-    def __init__(self, store: Store, log: EventLog, models: Models, run_expires_after: int) -> None:
+    def __init__(
+        self, store: Store, log: EventLog, blobs: Blobs, models: Models, run_expires_after: int
+    ) -> None:
         self.log = log
         self._store = store
         self._run_expires_after = run_expires_after
-        self._executor = InProcessExecutor(RunLoop(store, log, models))
+        self._executor = InProcessExecutor(RunLoop(store, log, blobs, models))
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -95,12 +99,20 @@ class Engine:
         self._in_background(self._finish_cancelling(run_id))
         return run
 
-    async def add_message(self, thread_id: str, new: NewMessage) -> MessageRow:
-        """Add a message to a thread that no run is working on. Raises RefusedError otherwise."""
+    async def add_message(
+        self, thread_id: str, new: NewMessage, queue_when_busy: bool = False
+    ) -> MessageRow:
+        """Add a message to a thread. While a run works on it, queue the message or refuse it.
+
+        Raises RefusedError. A queued message joins the thread when the run has ended.
+        """
 
         def add(session: Session) -> MessageRow:
             thread = find(session, ThreadRow, thread_id)
-            if active := active_run(session, thread_id):
+            active = active_run(session, thread_id)
+            if active and queue_when_busy:
+                return as_message(queue_message(session, thread_id, new))
+            if active:
                 raise RefusedError(
                     f"Can't add messages to {thread_id} while a run {active.id} is active."
                 )
@@ -166,6 +178,6 @@ def _in_status(session: Session, *statuses: str) -> list[str]:
 
 def _overdue(session: Session) -> list[str]:
     query = select(RunRow.id).where(
-        RunRow.status.in_(states_that_lead_to(EXPIRED)), RunRow.expires_at <= transitions.now()
+        RunRow.status.in_(states_that_lead_to(EXPIRED)), RunRow.expires_at <= now()
     )
     return list(session.scalars(query))

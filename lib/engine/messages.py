@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lib.engine.transitions import now
+from lib.engine.clock import now
+from lib.engine.errors import RefusedError
 from lib.store.ids import new_id
-from lib.store.tables import Json, MessageRow, ThreadRow
+from lib.store.queries import find
+from lib.store.tables import Json, MessageRow, QueuedMessageRow, ThreadRow
 
 _TITLE_LENGTH = 80
 
@@ -39,6 +42,70 @@ def add_message(session: Session, thread: ThreadRow, new: NewMessage) -> Message
     if thread.title is None and new.role == "user":
         thread.title = _title(new.content)
     return message
+
+
+def queue_message(session: Session, thread_id: str, new: NewMessage) -> QueuedMessageRow:
+    """Keep a message until the thread's active run has ended."""
+    queued = QueuedMessageRow(
+        id=new_id("msg_"),
+        created_at=now(),
+        thread_id=thread_id,
+        role=new.role,
+        content=new.content,
+        attachments=new.attachments,
+        metadata_=new.metadata,
+    )
+    session.add(queued)
+    return queued
+
+
+def release_queued_messages(session: Session, thread_id: str) -> None:
+    """Let the messages that waited join their thread, in the order in which they came."""
+    query = select(QueuedMessageRow).where(QueuedMessageRow.thread_id == thread_id)
+    for queued in session.scalars(query.order_by(QueuedMessageRow.position)):
+        session.add(as_message(queued))
+        session.delete(queued)
+
+
+def find_message(session: Session, thread_id: str, message_id: str) -> MessageRow:
+    """A message of a thread, also one that still waits to join it. Raises NotFoundError."""
+    queued = _queued(session, thread_id, message_id)
+    return (
+        as_message(queued) if queued else find(session, MessageRow, message_id, thread_id=thread_id)
+    )
+
+
+def delete_message(session: Session, thread_id: str, message_id: str) -> None:
+    """Raises NotFoundError, and RefusedError while a run is writing the message."""
+    queued = _queued(session, thread_id, message_id)
+    row = queued or find(session, MessageRow, message_id, thread_id=thread_id)
+    if isinstance(row, MessageRow) and row.status == "in_progress":
+        raise RefusedError(
+            f"Can't delete message {message_id} while run {row.run_id} is writing it. "
+            "Cancel the run first."
+        )
+    session.delete(row)
+
+
+def _queued(session: Session, thread_id: str, message_id: str) -> QueuedMessageRow | None:
+    query = select(QueuedMessageRow).where(
+        QueuedMessageRow.id == message_id, QueuedMessageRow.thread_id == thread_id
+    )
+    return session.scalar(query)
+
+
+def as_message(queued: QueuedMessageRow) -> MessageRow:
+    return MessageRow(
+        id=queued.id,
+        created_at=queued.created_at,
+        thread_id=queued.thread_id,
+        role=queued.role,
+        status="completed",
+        content=queued.content,
+        attachments=queued.attachments,
+        metadata_=queued.metadata_,
+        completed_at=queued.created_at,
+    )
 
 
 def add_thread(

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from lib.engine.clock import now
 from lib.engine.errors import RunLostError
 from lib.engine.events import EventLog, EventSink
 from lib.engine.states import COMPLETED, IN_PROGRESS
-from lib.engine.transitions import now, owned
+from lib.engine.transitions import owned
 from lib.models.provider import (
     ModelEvent,
     RefusalDelta,

@@ -30,6 +30,7 @@ from lib.models.provider import (
     Turn,
     Usage,
 )
+from lib.store.blobs import Blobs
 from lib.store.database import StorageError, Store
 from lib.store.tables import Json, RunRow
 
@@ -78,8 +79,9 @@ class FilteredError(Exception):
 class RunLoop:
     """Advances runs. One for a process; every run is a call of `advance`."""
 
-    def __init__(self, store: Store, log: EventLog, models: Models) -> None:
+    def __init__(self, store: Store, log: EventLog, blobs: Blobs, models: Models) -> None:
         self._store = store
+        self._blobs = blobs
         self._log = log
         self._models = models
 
@@ -90,13 +92,15 @@ class RunLoop:
         for the one who cancelled to settle. Raises StorageError when nothing can be written.
         """
         try:
-            work = await self._log.write(partial(_claim, run_id=run_id))
+            work = await self._log.write(partial(_claim, run_id=run_id, blobs=self._blobs))
         except RunLostError:
             return
         claimed = work.claimed
         try:
             while await self._take_step(work):
-                work = await self._store.read(partial(_read_work, claimed=claimed))
+                work = await self._store.read(
+                    partial(_read_work, claimed=claimed, blobs=self._blobs)
+                )
         except RunLostError:
             return
         except ModelError as error:
@@ -151,7 +155,7 @@ class RunLoop:
             _count(run, finished)
             step = reply.settle(session, events, finished.usage, finished.replay)
             if step is None:
-                transitions.complete(events, run)
+                transitions.complete(session, events, run)
                 return False
             transitions.require_action(events, run, _calls_to_answer(step.step_details))
             return False
@@ -202,7 +206,7 @@ async def _request(
 ) -> ModelRequest:
     """The next model call, within every limit that the run sets. Raises LimitReachedError."""
     used = usage_from_json(run.usage)
-    tools = [_function_tool(tool["function"]) for tool in run.tools if tool["type"] == "function"]
+    tools = [_tool(tool) for tool in run.tools]
     return ModelRequest(
         model=model,
         instructions=run.instructions,
@@ -265,7 +269,14 @@ def _unless_default(value: float | None) -> float | None:
     return None if value == _API_DEFAULT else value
 
 
-def _function_tool(function: Json) -> FunctionTool:
+def _tool(tool: Json) -> FunctionTool:
+    if tool["type"] != "function":
+        raise ModelError(
+            "server_error",
+            f"The {tool['type']} tool is not available on this server. "
+            "Take it off the assistant, or run without it.",
+        )
+    function = tool["function"]
     return FunctionTool(
         name=function["name"],
         description=function.get("description"),
@@ -293,13 +304,13 @@ def _count(run: RunRow, finished: Finished) -> None:
     run.answered_by = finished.model
 
 
-def _claim(session: Session, events: EventSink, run_id: str) -> _Work:
+def _claim(session: Session, events: EventSink, run_id: str, blobs: Blobs) -> _Work:
     run = transitions.claim(session, events, run_id)
     session.flush()
     claimed = ClaimedRun(run.id, run.thread_id, run.assistant_id, run.attempt)
-    return _Work(claimed, run, read_history(session, run))
+    return _Work(claimed, run, read_history(session, run, blobs))
 
 
-def _read_work(session: Session, claimed: ClaimedRun) -> _Work:
+def _read_work(session: Session, claimed: ClaimedRun, blobs: Blobs) -> _Work:
     run = transitions.owned(session, claimed.id, claimed.attempt)
-    return _Work(claimed, run, read_history(session, run))
+    return _Work(claimed, run, read_history(session, run, blobs))

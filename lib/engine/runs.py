@@ -6,12 +6,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from lib.engine.clock import now
 from lib.engine.errors import RefusedError
 from lib.engine.events import EventSink
 from lib.engine.messages import NewMessage, add_message
 from lib.engine.reply import complete_step
 from lib.engine.states import IN_PROGRESS, QUEUED, REQUIRES_ACTION
-from lib.engine.transitions import now, resume
+from lib.engine.transitions import resume
 from lib.store.queries import find
 from lib.store.tables import ACTIVE_STATUSES, AssistantRow, Json, RunRow, StepRow, ThreadRow
 

@@ -4,14 +4,15 @@ They are units of work for `EventLog.write`. A worker's own transitions carry it
 when another worker has claimed the run since, or somebody cancelled it, they raise RunLostError.
 """
 
-import time
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from lib.engine.clock import now
 from lib.engine.errors import RefusedError, RunLostError
 from lib.engine.events import EventSink
+from lib.engine.messages import release_queued_messages
 from lib.engine.states import (
     CANCELLED,
     CANCELLING,
@@ -24,12 +25,8 @@ from lib.engine.states import (
     REQUIRES_ACTION,
     states_that_lead_to,
 )
-from lib.store.queries import NotFoundError, delete_events
+from lib.store.queries import delete_events, find
 from lib.store.tables import Json, MessageRow, RunRow, StepRow
-
-
-def now() -> int:
-    return int(time.time())
 
 
 def claim(session: Session, events: EventSink, run_id: str) -> RunRow:
@@ -75,20 +72,17 @@ def resume(events: EventSink, run: RunRow) -> None:
     events.run(QUEUED, run)
 
 
-def complete(events: EventSink, run: RunRow) -> None:
+def complete(session: Session, events: EventSink, run: RunRow) -> None:
     """in_progress → completed."""
-    run.status = COMPLETED
     run.completed_at = now()
-    events.run(COMPLETED, run)
+    _end(session, events, run, COMPLETED)
 
 
 def stop_incomplete(session: Session, events: EventSink, run: RunRow, reason: str) -> None:
     """in_progress → incomplete: a token limit was reached. `reason` names the limit."""
     _close_unfinished(session, events, run, COMPLETED, "max_tokens")
-    run.status = INCOMPLETE
-    run.completed_at = None
     run.incomplete_details = {"reason": reason}
-    events.run(INCOMPLETE, run)
+    _end(session, events, run, INCOMPLETE)
 
 
 def fail(
@@ -100,18 +94,14 @@ def fail(
 ) -> None:
     """any active state but cancelling → failed. `error` is `{"code", "message"}`."""
     _close_unfinished(session, events, run, FAILED, message_reason, error)
-    run.status = FAILED
     run.failed_at = now()
-    run.required_action = None
     run.last_error = error
-    events.run(FAILED, run)
+    _end(session, events, run, FAILED)
 
 
 def start_cancelling(session: Session, events: EventSink, thread_id: str, run_id: str) -> RunRow:
     """any active state → cancelling. Raises RefusedError when the run is over."""
-    run = _locked(session, run_id)
-    if run.thread_id != thread_id:
-        raise NotFoundError("run", run_id)
+    run = find(session, RunRow, run_id, thread_id=thread_id)
     if run.status not in states_that_lead_to(CANCELLING):
         raise RefusedError(f"Cannot cancel run with status '{run.status}'.")
     run.status = CANCELLING
@@ -126,9 +116,8 @@ def cancel(session: Session, events: EventSink, run_id: str) -> None:
     if run.status not in states_that_lead_to(CANCELLED):
         return
     _close_unfinished(session, events, run, CANCELLED, "run_cancelled")
-    run.status = CANCELLED
     run.cancelled_at = now()
-    events.run(CANCELLED, run)
+    _end(session, events, run, CANCELLED)
 
 
 def expire(session: Session, events: EventSink, run_id: str) -> None:
@@ -137,9 +126,15 @@ def expire(session: Session, events: EventSink, run_id: str) -> None:
     if run.status not in states_that_lead_to(EXPIRED) or run.expires_at > now():
         return
     _close_unfinished(session, events, run, EXPIRED, "run_expired")
-    run.status = EXPIRED
+    _end(session, events, run, EXPIRED)
+
+
+def _end(session: Session, events: EventSink, run: RunRow, status: str) -> None:
+    """→ a terminal state. Messages that waited for the thread join it."""
+    run.status = status
     run.required_action = None
-    events.run(EXPIRED, run)
+    release_queued_messages(session, run.thread_id)
+    events.run(status, run)
 
 
 def _locked(session: Session, run_id: str) -> RunRow:

@@ -5,6 +5,7 @@ Every object is built as the openai SDK's type, so its shape is the one that cli
 
 from typing import Any
 
+from openai.types import FileObject
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from lib.store.tables import (
     ACTIVE_STATUSES,
     AssistantRow,
+    FileRow,
     MessageRow,
     Row,
     RunRow,
@@ -42,6 +44,8 @@ def as_object(row: Row, **extra: Any) -> BaseModel:
             return thread_object(row, **extra)
         case AssistantRow():
             return assistant_object(row)
+        case FileRow():
+            return file_object(row)
     raise TypeError(f"no API object for {type(row).__name__}")
 
 
@@ -161,5 +165,21 @@ def step_object(row: StepRow) -> RunStep:
             "step_details": row.step_details,
             "usage": row.usage,
             "metadata": row.metadata_,
+        }
+    )
+
+
+def file_object(row: FileRow) -> FileObject:
+    return FileObject.model_validate(
+        {
+            "id": row.id,
+            "object": "file",
+            "bytes": row.bytes,
+            "created_at": row.created_at,
+            "expires_at": row.expires_at,
+            "filename": row.filename,
+            "purpose": row.purpose,
+            "status": "processed",
+            "status_details": None,
         }
     )

@@ -9,6 +9,7 @@ from lib.store.paging import Page, PageRequest, read_page
 from lib.store.tables import (
     AssistantRow,
     EventRow,
+    FileRow,
     MessageRow,
     Row,
     RunRow,
@@ -24,6 +25,7 @@ _NOUNS: dict[type[Row], str] = {
     MessageRow: "message",
     RunRow: "run",
     StepRow: "run step",
+    FileRow: "file",
 }
 
 
@@ -71,6 +73,13 @@ def list_steps(
 ) -> Page[StepRow]:
     find(session, RunRow, run_id, thread_id=thread_id)
     return read_page(session, StepRow, select(StepRow).where(StepRow.run_id == run_id), request)
+
+
+def list_files(session: Session, purpose: str | None, request: PageRequest) -> Page[FileRow]:
+    query = select(FileRow)
+    if purpose is not None:
+        query = query.where(FileRow.purpose == purpose)
+    return read_page(session, FileRow, query, request)
 
 
 def delete_thread(session: Session, thread_id: str) -> list[str]:

@@ -43,7 +43,9 @@ def list_runs(
             select(AssistantRow.id, AssistantRow.name).where(
                 AssistantRow.id.in_({run.assistant_id for run in page.rows})
             )
-        ).tuples()
+        )
+        .tuples()
+        .all()
     )
     steps = _step_counts(session, [run.id for run in page.rows])
     listed = [
@@ -80,4 +82,4 @@ def _matching(wanted: RunFilter) -> Select[RunRow]:
 
 def _step_counts(session: Session, run_ids: list[str]) -> dict[str, int]:
     query = select(StepRow.run_id, func.count()).where(StepRow.run_id.in_(run_ids))
-    return dict(session.execute(query.group_by(StepRow.run_id)).tuples())
+    return dict(session.execute(query.group_by(StepRow.run_id)).tuples().all())

@@ -143,6 +143,31 @@ class StepRow(Row):
     expired_at: Mapped[int | None]
 
 
+class QueuedMessageRow(Row):
+    """Extension: a message sent while a run was active; it joins the thread when that run ends."""
+
+    __tablename__ = "queued_messages"
+    __table_args__ = (Index(None, "thread_id", "position"),)
+
+    thread_id: Mapped[str] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"))
+    role: Mapped[str]
+    content: Mapped[list[Json]]
+    attachments: Mapped[list[Json]]
+    metadata_: Mapped[Json] = mapped_column("metadata")
+
+
+class FileRow(Row):
+    __tablename__ = "files"
+    __table_args__ = (Index(None, "sha256"),)
+
+    filename: Mapped[str]
+    purpose: Mapped[str]
+    bytes: Mapped[int]
+    sha256: Mapped[str]
+    """Names the content; several files may share one."""
+    expires_at: Mapped[int | None]
+
+
 class EventRow(Base):
     """One line of a run's event log: the API's own event name and its payload as sent."""
 

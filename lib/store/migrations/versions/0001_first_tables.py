@@ -45,6 +45,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_events_run_id_id"), ["run_id", "id"], unique=False)
 
     op.create_table(
+        "files",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("filename", sa.String(), nullable=False),
+        sa.Column("purpose", sa.String(), nullable=False),
+        sa.Column("bytes", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("expires_at", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_files")),
+        sa.UniqueConstraint("id", name=op.f("uq_files_id")),
+    )
+    with op.batch_alter_table("files", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_files_sha256"), ["sha256"], unique=False)
+
+    op.create_table(
         "threads",
         sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("id", sa.String(), nullable=False),
@@ -87,6 +103,32 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_messages_run_id"), ["run_id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_messages_thread_id_position"), ["thread_id", "position"], unique=False
+        )
+
+    op.create_table(
+        "queued_messages",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("thread_id", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("content", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("attachments", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("metadata", sa.JSON(none_as_null=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["thread_id"],
+            ["threads.id"],
+            name=op.f("fk_queued_messages_thread_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_queued_messages")),
+        sa.UniqueConstraint("id", name=op.f("uq_queued_messages_id")),
+    )
+    with op.batch_alter_table("queued_messages", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_queued_messages_thread_id_position"),
+            ["thread_id", "position"],
+            unique=False,
         )
 
     op.create_table(
@@ -201,6 +243,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_runs_assistant_id_position"))
 
     op.drop_table("runs")
+    with op.batch_alter_table("queued_messages", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_queued_messages_thread_id_position"))
+
+    op.drop_table("queued_messages")
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_messages_thread_id_position"))
         batch_op.drop_index(batch_op.f("ix_messages_run_id"))
@@ -210,6 +256,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_threads_last_active_at"))
 
     op.drop_table("threads")
+    with op.batch_alter_table("files", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_files_sha256"))
+
+    op.drop_table("files")
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_events_run_id_id"))
 

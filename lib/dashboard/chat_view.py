@@ -1,0 +1,355 @@
+"""The parts of the Chat page: threads, header, messages, the streamed answer, the composer."""
+
+import time
+from datetime import tzinfo
+
+import openai
+import streamlit as st
+from openai import OpenAI
+from openai.types.beta import Assistant, Thread
+from openai.types.beta.threads import Message, Run
+from streamlit.delta_generator import DeltaGenerator
+
+from lib.dashboard.chat_place import ChatPlace, go_to
+from lib.dashboard.conversation import (
+    MESSAGES_AT_A_TIME,
+    TITLE_LIMIT,
+    ask,
+    delete_thread,
+    is_unfinished,
+    rename_thread,
+    start_run,
+    stop_run,
+    thread_title,
+)
+from lib.dashboard.errors import sentence_for
+from lib.dashboard.formatting import ago, moment, shortened
+from lib.dashboard.labels import heading, plain
+from lib.dashboard.message_markdown import to_markdown, without_open_formula
+from lib.dashboard.model_status import model_progress
+from lib.dashboard.navigation import page
+from lib.dashboard.object_code import object_code
+from lib.dashboard.preparation import is_preparing
+from lib.dashboard.run_polling import follow_run
+from lib.dashboard.run_progress import RunProgress, message_text
+from lib.dashboard.run_tables import UNNAMED, UNTITLED
+from lib.dashboard.run_words import cure_for, problem_of
+from lib.dashboard.sdk_calls import message_calls, thread_calls
+from lib.dashboard.studio_api import list_threads, read_health
+
+THREADS_AT_A_TIME = 20
+TITLE_SHOWN = 48
+MESSAGE_LIMIT = 256_000
+LOOK_AT_THE_MODEL_EVERY = 1.0
+ASSISTANT_AVATAR = ":material/school:"
+USER_AVATAR = ":material/person:"
+
+SUGGESTIONS = {
+    ":material/function: Solve an equation": (
+        "I need to solve the equation `3x + 11 = 14`. Can you help me?"
+    ),
+    ":material/lightbulb: Explain a proof": (
+        "Why is the square root of 2 irrational? Explain it in simple steps."
+    ),
+    ":material/exercise: Give me practice": (
+        "Give me three short exercises on fractions, easiest first."
+    ),
+}
+
+
+def thread_list(client: OpenAI, place: ChatPlace) -> None:
+    """All threads, the newest first, and the way to a new one."""
+    st.button(
+        "New thread",
+        icon=":material/edit_square:",
+        width="stretch",
+        on_click=go_to,
+        args=(place.on_thread(None),),
+    )
+    count = st.session_state.setdefault("threads_shown", THREADS_AT_A_TIME)
+    threads = list_threads(client, limit=min(100, count), order="desc")
+    with st.container(gap="xsmall", key="thread_list"):
+        for thread in threads.data:
+            _thread_link(thread.id, thread.title or UNTITLED, thread.last_active_at, place=place)
+    if threads.has_more and count < 100:
+        st.button("Show more", type="tertiary", on_click=_show_more_threads)
+
+
+def chat_header(
+    assistants: list[Assistant], thread: Thread | None, messages: list[Message], place: ChatPlace
+) -> None:
+    """The thread's title, what can be done with it, and who answers."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(
+            heading(thread_title(thread, messages), TITLE_SHOWN), anchor=False, width="stretch"
+        )
+        if thread is not None:
+            object_code(thread, thread_calls(thread), "thread")
+            choice = st.menu_button(
+                "Thread",
+                ["Rename", "Delete"],
+                icon=":material/more_horiz:",
+                key="thread_menu",
+                type="tertiary",
+            )
+            if choice == "Rename":
+                rename_dialog(thread, thread_title(thread, messages))
+            if choice == "Delete":
+                delete_dialog(place, thread)
+    _assistant_choice(assistants, place)
+
+
+def show_messages(
+    messages: list[Message], has_earlier: bool, run: Run | None, timezone: tzinfo
+) -> None:
+    """The messages that are complete; those of a run at work are drawn as they stream."""
+    if has_earlier:
+        with st.container(horizontal_alignment="center"):
+            st.button(
+                "Show earlier",
+                icon=":material/expand_less:",
+                type="tertiary",
+                on_click=_show_earlier,
+            )
+    for message in messages:
+        if is_unfinished(run) and run is not None and message.run_id == run.id:
+            continue
+        _show_message(message, timezone)
+
+
+def show_answer_as_it_comes(client: OpenAI, run: Run) -> None:
+    """Attach to the run and draw its answer, from the first word to the last."""
+    with st.chat_message("assistant", avatar=ASSISTANT_AVATAR):
+        view = _AnswerView(client, st.container())
+        for progress in follow_run(client, run.thread_id, run.id):
+            view.draw(progress)
+
+
+def show_outcome(run: Run, place: ChatPlace) -> None:
+    """Say in one sentence what became of a run that did not complete, and offer a way on."""
+    problem, cure = problem_of(run), cure_for(run)
+    if run.status == "requires_action":
+        st.info(
+            f"The assistant waits for the outputs of a function. {cure}",
+            icon=":material/front_hand:",
+        )
+        return
+    if not problem:
+        return
+    if run.status == "failed":
+        st.error(f"{problem} {cure}", icon=":material/error:")
+    else:
+        st.info(f"{problem} {cure}", icon=":material/info:")
+    _try_again(place)
+
+
+def show_unanswered(messages: list[Message], run: Run | None, place: ChatPlace) -> None:
+    """Offer an answer to a question that no run has taken up."""
+    if messages and messages[-1].role == "user" and (run is None or not problem_of(run)):
+        st.button(
+            "Get an answer",
+            icon=":material/send:",
+            on_click=start_run,
+            args=(place,),
+        )
+
+
+def suggestions(assistant: Assistant, place: ChatPlace) -> None:
+    """How a conversation may begin, one click each."""
+    st.space("medium")
+    with st.container(horizontal_alignment="center"):
+        name = plain(assistant.name or "the assistant")
+        st.subheader(f"Ask {name}", text_alignment="center", anchor=False)
+        about = assistant.description or assistant.instructions
+        if about:
+            st.caption(plain(shortened(about, 160)), text_alignment="center")
+        st.pills(
+            "Suggestions",
+            list(SUGGESTIONS),
+            label_visibility="collapsed",
+            key="suggestion",
+            on_change=_ask_suggestion,
+            args=(place,),
+        )
+
+
+def composer(run: Run | None, place: ChatPlace) -> None:
+    """Where the question is written, and the button that stops the answer."""
+    is_busy = is_unfinished(run)
+    if is_busy and run is not None:
+        with st.bottom, st.container(horizontal_alignment="center"):
+            st.button(
+                "Stop", icon=":material/stop_circle:", key="stop", on_click=stop_run, args=(run,)
+            )
+    # Outside st.bottom it goes there by itself, and then the page scrolls along with the answer.
+    st.chat_input(
+        "The assistant is answering …" if is_busy else "Ask a question",
+        key="question",
+        max_chars=MESSAGE_LIMIT,
+        disabled=is_busy,
+        on_submit=_ask_question,
+        args=(place,),
+    )
+
+
+@st.dialog("Rename this thread", icon=":material/edit:")
+def rename_dialog(thread: Thread, title: str) -> None:
+    """Ask for the thread's new title."""
+    with st.form("rename_thread", border=False):
+        new_title = st.text_input("Title", title, max_chars=TITLE_LIMIT)
+        submitted = st.form_submit_button("Save", type="primary")
+    if not submitted:
+        return
+    if not (new_title or "").strip():
+        st.error("A title needs at least one letter.", icon=":material/error:")
+        return
+    try:
+        rename_thread(thread, str(new_title).strip())
+    except openai.OpenAIError as error:
+        st.error(sentence_for(error), icon=":material/error:")
+        return
+    st.rerun()
+
+
+@st.dialog("Delete this thread?", icon=":material/delete:")
+def delete_dialog(place: ChatPlace, thread: Thread) -> None:
+    """Ask before a thread is deleted for good."""
+    st.markdown("Its messages and runs will be gone for good.")
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Keep it"):
+            st.rerun()
+        if st.button("Delete", type="primary", icon=":material/delete:"):
+            _delete(place, thread)
+
+
+class _AnswerView:
+    """Draws a run's progress into one place, again and again."""
+
+    def __init__(self, client: OpenAI, place: DeltaGenerator) -> None:
+        self._client = client
+        self._waiting = place.empty()
+        self._messages = place.container()
+        self._slots: dict[str, DeltaGenerator] = {}
+        self._looked_at_model = 0.0
+
+    def draw(self, progress: RunProgress) -> None:
+        texts = {key: text for key, text in progress.texts.items() if text}
+        if not texts:
+            self._draw_waiting(progress)
+            return
+        self._waiting.empty()
+        for message_id, text in texts.items():
+            slot = self._slots.get(message_id) or self._messages.empty()
+            self._slots[message_id] = slot
+            slot.markdown(to_markdown(without_open_formula(text)))
+
+    def _draw_waiting(self, progress: RunProgress) -> None:
+        status = progress.run.status if progress.run else "queued"
+        if status == "cancelling":
+            self._waiting.markdown(":shimmer[Stopping]")
+            return
+        if time.monotonic() - self._looked_at_model < LOOK_AT_THE_MODEL_EVERY:
+            self._waiting.markdown(":shimmer[Thinking]") if status != "queued" else None
+            return
+        self._looked_at_model = time.monotonic()
+        self._draw_model()
+
+    def _draw_model(self) -> None:
+        model = read_health(self._client).model
+        if not is_preparing(model):
+            self._waiting.markdown(":shimmer[Thinking]")
+            return
+        with self._waiting.container():
+            st.caption("Your question is kept and will be answered as soon as the model is here.")
+            model_progress(model)
+
+
+def _show_message(message: Message, timezone: tzinfo) -> None:
+    is_user = message.role == "user"
+    avatar = USER_AVATAR if is_user else ASSISTANT_AVATAR
+    with st.chat_message(message.role, avatar=avatar):
+        text = message_text(message)
+        if message.status == "incomplete":
+            text = without_open_formula(text)
+        st.markdown(to_markdown(text))
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(moment(message.created_at, timezone), width="content")
+            if message.run_id is not None:
+                st.page_link(
+                    page("runs"),
+                    label="Run",
+                    icon=":material/timeline:",
+                    query_params={"run": message.run_id, "thread": message.thread_id},
+                )
+            object_code(message, message_calls(message), "message")
+
+
+def _thread_link(
+    thread_id: str, title: str, last_active_at: int | None, *, place: ChatPlace
+) -> None:
+    is_open = thread_id == place.thread_id
+    label = heading(title, 60)
+    st.button(
+        f"**{label}**" if is_open else label,
+        key=f"open_{thread_id}",
+        type="tertiary",
+        wrap=False,
+        icon=":material/chat_bubble:" if is_open else ":material/chat_bubble_outline:",
+        help=ago(last_active_at, time.time()) if last_active_at else None,
+        on_click=go_to,
+        args=(ChatPlace(None, thread_id),),
+    )
+
+
+def _assistant_choice(assistants: list[Assistant], place: ChatPlace) -> None:
+    names = {assistant.id: assistant.name or UNNAMED for assistant in assistants}
+    st.session_state["chat_assistant"] = place.assistant_id
+    st.selectbox(
+        "Assistant",
+        list(names),
+        format_func=lambda assistant_id: names.get(assistant_id, assistant_id),
+        label_visibility="collapsed",
+        icon=":material/school:",
+        width=300,
+        key="chat_assistant",
+        on_change=_choose_assistant,
+        args=(place,),
+    )
+
+
+def _choose_assistant(place: ChatPlace) -> None:
+    go_to(place.with_assistant(st.session_state["chat_assistant"]))
+
+
+def _try_again(place: ChatPlace) -> None:
+    st.button("Try again", icon=":material/refresh:", on_click=start_run, args=(place,))
+
+
+def _ask_question(place: ChatPlace) -> None:
+    text = st.session_state["question"]
+    if not ask(place, text):
+        # What was typed goes back into the field, so that nothing is lost.
+        st.session_state["question"] = text
+
+
+def _ask_suggestion(place: ChatPlace) -> None:
+    chosen = st.session_state.get("suggestion")
+    if chosen:
+        ask(place, SUGGESTIONS[chosen])
+
+
+def _delete(place: ChatPlace, thread: Thread) -> None:
+    try:
+        delete_thread(place, thread)
+    except openai.OpenAIError as error:
+        st.error(sentence_for(error), icon=":material/error:")
+        return
+    st.rerun()
+
+
+def _show_earlier() -> None:
+    st.session_state["messages_shown"] += MESSAGES_AT_A_TIME
+
+
+def _show_more_threads() -> None:
+    st.session_state["threads_shown"] += THREADS_AT_A_TIME

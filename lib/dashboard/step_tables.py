@@ -1,0 +1,62 @@
+"""The steps of a run as a pandas table."""
+
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+
+import pandas as pd
+from openai.types.beta.threads.runs import RunStep
+
+from lib.dashboard.formatting import shortened
+from lib.dashboard.run_words import words_for
+
+STEP_TYPES = {"message_creation": "Message", "tool_calls": "Tool calls"}
+
+
+def steps_table(
+    steps: Sequence[RunStep], texts: Mapping[str, str], timezone: tzinfo
+) -> pd.DataFrame:
+    """One row a step, in the order given. `texts` holds the messages of the run by id.
+
+    Columns: order (from 1), type, status (list of one label), started (in `timezone`), seconds
+    (float or missing while at work), tokens (whole or missing), result (one line).
+    """
+    table = pd.DataFrame(
+        {
+            "order": range(1, len(steps) + 1),
+            "type": [STEP_TYPES.get(step.type, step.type) for step in steps],
+            "status": [[words_for(step.status).label] for step in steps],
+            "started": pd.to_datetime([step.created_at for step in steps], unit="s", utc=True),
+            "seconds": pd.array([step_seconds(step) for step in steps], dtype="Float64"),
+            "tokens": pd.array([_tokens(step) for step in steps], dtype="Int64"),
+            "result": [step_result(step, texts) for step in steps],
+        }
+    )
+    table["started"] = table["started"].dt.tz_convert(timezone)
+    return table
+
+
+def step_seconds(step: RunStep) -> float | None:
+    """How long the step took; None while it is at work."""
+    end = step.completed_at or step.failed_at or step.cancelled_at or step.expired_at
+    return None if end is None else float(max(0, end - step.created_at))
+
+
+def step_result(step: RunStep, texts: Mapping[str, str]) -> str:
+    """What the step brought, in one line: the error, the message, or the tools it called."""
+    if step.last_error is not None:
+        return shortened(step.last_error.message, 160)
+    details = step.step_details
+    if details.type == "message_creation":
+        return shortened(texts.get(details.message_creation.message_id, ""), 160)
+    return ", ".join(_call_name(call.to_dict()) for call in details.tool_calls)
+
+
+def _call_name(call: Mapping[str, object]) -> str:
+    function = call.get("function")
+    if isinstance(function, Mapping):
+        return str(function.get("name"))
+    return str(call.get("type"))
+
+
+def _tokens(step: RunStep) -> int | None:
+    return step.usage.total_tokens if step.usage else None

@@ -1,0 +1,103 @@
+"""The API's own extensions beyond OpenAI's, typed as the SDK types the rest."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+from openai import BaseModel, OpenAI, Stream
+from openai.pagination import SyncCursorPage
+from openai.types.beta import AssistantStreamEvent, Thread
+from openai.types.beta.threads import Run
+
+Query = Mapping[str, str | int | None]
+
+
+class ListedThread(Thread):
+    """A thread as the list of threads shows it."""
+
+    title: str | None = None
+    last_active_at: int | None = None
+    """Unix time in seconds of the newest message or run."""
+
+
+class ListedRun(Run):
+    """A run as the list of all runs shows it."""
+
+    answered_by: str | None = None
+    """The model that really answered; the run itself echoes the one that was asked for."""
+    thread_title: str | None = None
+    assistant_name: str | None = None
+    step_count: int | None = None
+
+
+class ModelState(BaseModel):
+    """The model behind the engine and how far it is."""
+
+    kind: Literal["embedded", "endpoint"]
+    phase: str
+    """waiting, downloading, verifying, starting, ready, failed or unreachable."""
+    message: str = ""
+    base_url: str | None = None
+    api: str | None = None
+    default_model: str | None = None
+    bytes_done: int | None = None
+    bytes_total: int | None = None
+
+
+class Counts(BaseModel):
+    """How many objects the store holds."""
+
+    assistants: int = 0
+    threads: int = 0
+    runs: int = 0
+    waiting: int = 0
+    """Runs that wait for the outputs of function calls."""
+
+
+class Health(BaseModel):
+    """What the server says of itself; secrets among the settings are only `set` or `not set`."""
+
+    status: str
+    model: ModelState
+    settings: dict[str, str | None]
+    version: str
+    data_dir: str
+    counts: Counts
+
+
+def read_health(client: OpenAI) -> Health:
+    """The server's health, read afresh and without patience: pages ask again by themselves."""
+    return client.with_options(max_retries=0, timeout=5).get("/health", cast_to=Health)
+
+
+def list_threads(client: OpenAI, **query: str | int | None) -> SyncCursorPage[ListedThread]:
+    """Threads, the newest first unless `order` says otherwise."""
+    return client.get_api_list(
+        "/threads",
+        page=SyncCursorPage[ListedThread],
+        model=ListedThread,
+        options={"params": _given(query)},
+    )
+
+
+def list_runs(client: OpenAI, **query: str | int | None) -> SyncCursorPage[ListedRun]:
+    """Runs of all threads; filters: assistant_id, thread_id, status, created_after and _before."""
+    return client.get_api_list(
+        "/runs",
+        page=SyncCursorPage[ListedRun],
+        model=ListedRun,
+        options={"params": _given(query)},
+    )
+
+
+def run_events(client: OpenAI, thread_id: str, run_id: str) -> Stream[AssistantStreamEvent]:
+    """Every event of a run from the first, then live ones until the run rests."""
+    return client.get(
+        f"/threads/{thread_id}/runs/{run_id}/events",
+        cast_to=cast(Any, AssistantStreamEvent),
+        stream=True,
+        stream_cls=Stream[AssistantStreamEvent],
+    )
+
+
+def _given(query: Query) -> dict[str, object]:
+    return {name: value for name, value in query.items() if value is not None}

@@ -1,0 +1,159 @@
+"""What the model does next: answer in words, or call one of the tools.
+
+A small model left to itself writes calls in any shape, or in the middle of a text. Here it only
+picks a word, under a grammar that has no others; what follows is then generated as that word says.
+The question is put apart from the conversation, in a prompt whose beginning never changes, so the
+server has most of it in its cache; the examples are what made a 1.5B model pick well.
+"""
+
+import json
+
+from lib.models.embedded.rendering import user_text
+from lib.models.provider import (
+    AssistantTurn,
+    FunctionTool,
+    Json,
+    ModelError,
+    ModelRequest,
+    ToolRound,
+    Turn,
+    UserTurn,
+)
+
+_ANSWER = "answer"
+MAX_ROUNDS = 4
+"""Tool rounds in one reply after which an `auto` choice answers: small models repeat themselves."""
+_SHOWN_TURNS = 4
+_SHOWN_CHARACTERS = 600
+
+_SYSTEM = (
+    "You pick the next step of an assistant. Pick a tool only when the user's last message asks "
+    "for what that tool does. Otherwise pick answer: explanations, solving or discussing things "
+    "in words, facts, greetings and thanks need no tool."
+)
+_EXAMPLES = (
+    (
+        "python: run Python, when the user asks for code, a plot, or work on data or files",
+        (
+            ("User: I want to solve `x - 4 = 9`. Can you help?", _ANSWER),
+            ("User: List the first 5 primes with code.", "python"),
+            ("User: Who painted the Mona Lisa?", _ANSWER),
+        ),
+    ),
+    (
+        "run_sql: Runs a query on the sales database.\nsend_email: Sends an email.",
+        (
+            ("User: Hello, who are you?", _ANSWER),
+            ("User: How many orders came in last week?", "run_sql"),
+            ("User: How many orders came in last week?\nrun_sql returned: 412", _ANSWER),
+            ("User: What is the capital of France?", _ANSWER),
+            ("User: Email Bob that I am late.", "send_email"),
+        ),
+    ),
+)
+_KNOWN_TOOLS = {
+    "code_interpreter": "run Python, when the user asks for code, a plot, or work on data or files",
+    "file_search": "look something up in the user's files and documents",
+}
+_ANSWER_BIAS = 1.0
+"""Logits in favour of answering: unbiased, the model reaches for tools too often."""
+
+
+Outcome = str | None
+"""The name of a tool to call, or None to answer in words."""
+
+
+def outcomes(request: ModelRequest) -> list[Outcome]:
+    """What may come next; never empty. Raises ModelError for a choice that cannot be met."""
+    names: list[Outcome] = [tool.name for tool in request.tools]
+    match request.tool_choice:
+        case "none":
+            return [None]
+        case "auto":
+            return [None] if _rounds(request.turns) >= MAX_ROUNDS else [None, *names]
+        case "required" if names:
+            return names
+        case {"type": "function", "function": {"name": name}} if name in names:
+            return [name]
+        case choice:
+            raise ModelError(
+                "invalid_prompt", f"tool_choice asks for a tool that is not there: {choice}."
+            )
+
+
+def decision_body(request: ModelRequest, choices: list[Outcome]) -> Json:
+    """The completion request whose text is the word for one of the choices."""
+    tools = [tool for tool in request.tools if tool.name in choices]
+    lines = "\n".join(f"{_word(tool.name)}: {_purpose(tool)}" for tool in tools)
+    question = f"{_choices(lines)}\n\n{_transcript(request.turns)}"
+    words = [json.dumps(_word(choice)) for choice in choices]
+    return {
+        "messages": [*_opening(), {"role": "user", "content": question}],
+        "grammar": f"root ::= {' | '.join(words)}",
+        "logit_bias": [[_ANSWER, _ANSWER_BIAS]] if None in choices else [],
+        "temperature": 0,
+    }
+
+
+def outcome_of(word: str, choices: list[Outcome]) -> Outcome:
+    """The choice that the word stands for; the first one when the word was cut off."""
+    return next((choice for choice in choices if _word(choice) == word), choices[0])
+
+
+def _word(choice: Outcome) -> str:
+    if choice is None:
+        return _ANSWER
+    return f"{choice}_tool" if choice == _ANSWER else choice
+
+
+def _purpose(tool: FunctionTool) -> str:
+    known = _KNOWN_TOOLS.get(tool.name)
+    return known or _clip(tool.description or "no description", _SHOWN_CHARACTERS)
+
+
+def _choices(lines: str) -> str:
+    return f"Choices:\n{_ANSWER}: reply in words\n{lines}"
+
+
+def _opening() -> list[Json]:
+    messages: list[Json] = [{"role": "system", "content": _SYSTEM}]
+    for lines, examples in _EXAMPLES:
+        for number, (said, word) in enumerate(examples):
+            question = said if number else f"{_choices(lines)}\n\n{said}"
+            messages += [
+                {"role": "user", "content": question},
+                {"role": "assistant", "content": word},
+            ]
+    return messages
+
+
+def _transcript(turns: list[Turn]) -> str:
+    return "\n".join(_line(turn) for turn in turns[-_SHOWN_TURNS:])
+
+
+def _line(turn: Turn) -> str:
+    match turn:
+        case UserTurn():
+            return f"User: {_clip(user_text(turn), _SHOWN_CHARACTERS)}"
+        case AssistantTurn():
+            return f"Assistant: {_clip(turn.text, _SHOWN_CHARACTERS)}"
+        case ToolRound():
+            pairs = zip(turn.calls, turn.outputs, strict=False)
+            return "\n".join(
+                f"{call.name} returned: {_clip(output, _SHOWN_CHARACTERS)}"
+                for call, output in pairs
+            )
+
+
+def _clip(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]} …"
+
+
+def _rounds(turns: list[Turn]) -> int:
+    """Tool rounds since the last message."""
+    rounds = 0
+    for turn in reversed(turns):
+        if not isinstance(turn, ToolRound):
+            break
+        rounds += 1
+    return rounds

@@ -1,0 +1,91 @@
+"""Turns and tools as the chat messages a small local model understands."""
+
+import json
+
+from lib.models.provider import (
+    AssistantTurn,
+    FunctionTool,
+    ImagePart,
+    Json,
+    ModelError,
+    TextPart,
+    ToolCall,
+    ToolRound,
+    Turn,
+    UserTurn,
+)
+
+
+def render_chat(instructions: str, turns: list[Turn], tools: list[FunctionTool]) -> list[Json]:
+    """Chat messages for the model's own template. Raises ModelError for images.
+
+    Tools and calls are written in the form that Qwen2.5 was trained on.
+    """
+    messages = [{"role": "system", "content": _system(instructions, tools)}]
+    for turn in turns:
+        messages += _messages(turn)
+    return messages
+
+
+def render_call_opening(name: str) -> Json:
+    """The beginning of a call, for the model to go on with the arguments."""
+    opening = f'<tool_call>\n{{"name": {json.dumps(name)}, "arguments": '
+    return {"role": "assistant", "content": opening}
+
+
+def user_text(turn: UserTurn) -> str:
+    """The text of a user's message. Raises ModelError for images."""
+    return "\n".join(_text(part) for part in turn.parts)
+
+
+def _system(instructions: str, tools: list[FunctionTool]) -> str:
+    if not tools:
+        return instructions or "You are a helpful assistant."
+    signatures = "\n".join(_signature(tool) for tool in tools)
+    return (
+        f"{instructions}\n\n# Tools\n\nThese functions can be called on the user's behalf. Never "
+        "write a call yourself, and never tell the user about them.\n"
+        f"<tools>\n{signatures}\n</tools>"
+    ).lstrip()
+
+
+def _signature(tool: FunctionTool) -> str:
+    function: Json = {"name": tool.name}
+    if tool.description:
+        function["description"] = tool.description
+    function["parameters"] = tool.parameters
+    return json.dumps({"type": "function", "function": function}, ensure_ascii=False)
+
+
+def _messages(turn: Turn) -> list[Json]:
+    match turn:
+        case UserTurn():
+            return [{"role": "user", "content": user_text(turn)}]
+        case AssistantTurn():
+            return [{"role": "assistant", "content": turn.text}]
+        case ToolRound():
+            calls = "\n".join(_call(call) for call in turn.calls)
+            outputs = "\n".join(_response(output) for output in turn.outputs)
+            return [
+                {"role": "assistant", "content": calls},
+                {"role": "user", "content": outputs},
+            ]
+
+
+def _call(call: ToolCall) -> str:
+    name = json.dumps(call.name)
+    return f'<tool_call>\n{{"name": {name}, "arguments": {call.arguments}}}\n</tool_call>'
+
+
+def _response(output: str) -> str:
+    return f"<tool_response>\n{output}\n</tool_response>"
+
+
+def _text(part: TextPart | ImagePart) -> str:
+    if isinstance(part, ImagePart):
+        raise ModelError(
+            "invalid_prompt",
+            "The embedded model cannot see images (image_url, image_file). Remove the image, or "
+            "set MODEL_BASE_URL to an endpoint with a model that can.",
+        )
+    return part.text

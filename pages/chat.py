@@ -1,0 +1,64 @@
+"""Chat: choose an assistant and a thread, ask, watch the answer stream in."""
+
+import streamlit as st
+
+from lib.dashboard.assistants_view import no_assistants_yet
+from lib.dashboard.chat_place import read_place
+from lib.dashboard.chat_view import (
+    chat_header,
+    composer,
+    show_answer_as_it_comes,
+    show_messages,
+    show_outcome,
+    show_unanswered,
+    suggestions,
+    thread_list,
+)
+from lib.dashboard.client import studio_client
+from lib.dashboard.conversation import (
+    MESSAGES_AT_A_TIME,
+    assistants_to_choose_from,
+    latest_run,
+    newest_messages,
+    open_thread,
+    settle_place,
+)
+from lib.dashboard.notices import show_notices
+from lib.dashboard.run_words import ACTIVE
+from lib.dashboard.studio_api import read_health
+from lib.dashboard.timezone import reader_timezone
+
+st.set_page_config(page_title="Chat · Assistants Studio", layout="centered")
+client = studio_client()
+place = read_place()
+assistants = assistants_to_choose_from(client)
+thread = open_thread(client, place.thread_id)
+run = latest_run(client, thread)
+place = settle_place(place, assistants, thread, run)
+shown = st.session_state.setdefault("messages_shown", MESSAGES_AT_A_TIME)
+messages, has_earlier = newest_messages(client, thread, shown)
+chosen = next((one for one in assistants if one.id == place.assistant_id), None)
+
+with st.sidebar:
+    thread_list(client, place)
+
+if chosen is None:
+    st.title("Chat")
+    show_notices("assistants")
+    no_assistants_yet(read_health(client).model.default_model)
+    st.stop()
+
+chat_header(assistants, thread, messages, place)
+show_notices("chat")
+composer(run, place)
+show_messages(messages, has_earlier, run, reader_timezone())
+
+if run is not None and run.status in ACTIVE:
+    show_answer_as_it_comes(client, run)
+    st.rerun()
+
+if run is not None:
+    show_outcome(run, place)
+show_unanswered(messages, run, place)
+if not messages:
+    suggestions(chosen, place)
