@@ -13,11 +13,11 @@ from tests.servers import ThreadServer
 
 @pytest.fixture(scope="session")
 def shared_server(
-    running_endpoint: ModelEndpoint, tmp_path_factory: pytest.TempPathFactory
+    endpoint_server: ModelEndpoint, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ThreadServer]:
     settings = Settings(
         _env_file=None,
-        model_base_url=running_endpoint.base_url,
+        model_base_url=endpoint_server.base_url,
         model_api="chat_completions",
         data_dir=tmp_path_factory.mktemp("data"),
     )
