@@ -35,9 +35,19 @@ class Channel:
         self._image_bytes = image_bytes
 
     async def run_cell(self, cell: int, code: str, data: str) -> None:
-        body = json.dumps({"cell": cell, "code": code, "data": data}).encode()
+        await self._send({"cell": cell, "code": code, "data": data})
+
+    async def acknowledge_figure(self) -> None:
+        """Let the worker go on: it waits, so that later text cannot overtake the figure."""
+        await self._send({})
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        body = json.dumps(message).encode()
         frame = struct.pack("!I", len(body)) + body
-        await asyncio.get_running_loop().sock_sendall(self._socket, frame)
+        try:
+            await asyncio.get_running_loop().sock_sendall(self._socket, frame)
+        except ConnectionError:
+            raise EOFError from None
 
     async def receive(self, cell: int) -> FigureMessage | DoneMessage:
         """The next message about this cell. Raises ProtocolError; EOFError when the box is gone."""

@@ -93,11 +93,12 @@ def collect(
         return [], ["a directory cannot be read or lies too deep: no files were taken"]
     for entry in changed:
         name = printable(entry.path)
+        left = limits.disk_bytes - sum(file.size for file in files)
         if len(files) >= limits.output_files:
             problems.append(f"{name} and later files: at most {limits.output_files} are kept")
             break
         try:
-            files.append(_take(root, entry.path, name, limits.file_bytes, target))
+            files.append(_take(root, entry.path, name, min(limits.file_bytes, left), target))
         except UnsafeFileError as problem:
             problems.append(f"{name}: {problem}")
         except OSError as problem:
@@ -180,7 +181,7 @@ def _check(status: os.stat_result, most: int) -> None:
     if status.st_nlink != 1:
         raise UnsafeFileError("it is a hard link")
     if status.st_size > most:
-        raise UnsafeFileError(f"it is larger than {most // MIB} MB")
+        raise UnsafeFileError("it is larger than what may be kept")
 
 
 def printable(path: bytes) -> str:

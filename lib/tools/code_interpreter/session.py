@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lib.tools.code_interpreter.events import Done, Event, LogText
 from lib.tools.code_interpreter.limits import Limits
-from lib.tools.code_interpreter.sandbox.protocol import Ended, Sandbox, SandboxError
+from lib.tools.code_interpreter.sandbox.protocol import Ended, Sandbox
 
 _FRESH = "[This is a new session: variables of earlier cells are gone, files are kept.]\n"
 
@@ -31,19 +31,19 @@ class Session:
             return 0.0
         return time.monotonic() - self._last_used
 
-    async def execute(self, code: str, timeout: float | None = None) -> AsyncIterator[Event]:
+    async def execute(self, code: str, wall_seconds: float | None = None) -> AsyncIterator[Event]:
         """Run one cell and yield what comes of it, ending with `Done`.
 
-        `timeout` is in seconds and can only shorten the limit. Leaving the loop early, or being
+        `wall_seconds` can only shorten the limit. Leaving the loop early, or being
         cancelled in it, interrupts the code. Raises SandboxError when no sandbox can be made.
         """
-        wall = min(timeout or self._limits.wall_seconds, self._limits.wall_seconds)
+        most = self._limits.wall_seconds
         async with self._turn:
             sandbox = await self._ready()
             if self._lost_variables:
                 yield LogText(_FRESH)
             self._has_run, self._lost_variables = True, False
-            events = sandbox.execute(code, wall)
+            events = sandbox.execute(code, min(wall_seconds or most, most))
             try:
                 async for event in events:
                     if not isinstance(event, Ended):

@@ -18,6 +18,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import traceback
 import types
 import warnings
@@ -120,7 +121,11 @@ class Session:
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
+        self._talking = threading.Lock()
+        self._own_pid = os.getpid()
         self._running = False
+        self._uninterruptible = False
+        self._interrupted = False
         self._cells = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._output = sys.stdout = sys.stderr = _Output()
@@ -131,7 +136,9 @@ class Session:
         self._show_figures_when_asked()
 
     def on_interrupt(self, _signal: int, _frame: types.FrameType | None) -> None:
-        if self._running:
+        if self._uninterruptible:
+            self._interrupted = True
+        elif self._running:
             raise KeyboardInterrupt
 
     def run(self, code: str, real_data: str) -> dict[str, Any]:
@@ -181,7 +188,7 @@ class Session:
             return
         self._variables["_"] = value
         if not self._show_as_image(value):
-            print(_readable(value))
+            sys.stdout.write(_readable(value) + "\n")
 
     def _show_as_image(self, value: Any) -> bool:
         from matplotlib import pyplot as plt
@@ -225,8 +232,18 @@ class Session:
         self._send_image(image.getvalue())
 
     def _send_image(self, png: bytes) -> None:
+        if os.getpid() != self._own_pid:
+            return
         self._flush()
-        _send(self._channel, {"type": "image", "size": len(png)}, png)
+        self._uninterruptible, self._interrupted = True, False
+        try:
+            with self._talking:
+                _send(self._channel, {"type": "image", "size": len(png)}, png)
+                _receive(self._channel)
+        finally:
+            self._uninterruptible = False
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     def _report(self, problem: BaseException) -> str:
         """Print a short traceback; the last line of it is returned."""
@@ -235,7 +252,7 @@ class Session:
         except BaseException:
             text = type(problem).__name__
         try:
-            print(text.rstrip())
+            sys.stdout.write(text.rstrip() + "\n")
         except BaseException:
             os.write(1, b"The error could not be printed.\n")
         self._drop_figures()

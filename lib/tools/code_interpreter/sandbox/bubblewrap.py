@@ -9,7 +9,13 @@ from lib.tools.code_interpreter.sandbox import linux
 
 BOX_USER = 1000
 _SYSTEM_DIRECTORIES = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
-_SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/fonts", "/etc/localtime", "/etc/alternatives")
+_SYSTEM_FILES = (
+    "/etc/ld.so.cache",
+    "/etc/fonts",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/alternatives",
+)
 _WAITER = "echo ready; exec cat"
 
 
@@ -58,7 +64,8 @@ def box(
     flags = (
         "--unshare-user --unshare-pid --unshare-net --unshare-ipc --unshare-uts --unshare-cgroup "
         "--disable-userns --die-with-parent --new-session --cap-drop ALL "
-        f"--uid {BOX_USER} --gid {BOX_USER} --hostname sandbox --clearenv --setenv PATH /usr/bin:/bin"
+        f"--uid {BOX_USER} --gid {BOX_USER} --hostname sandbox --clearenv "
+        "--setenv PATH /usr/bin:/bin"
     )
     arguments = [program, *flags.split(), "--ro-bind", "/usr", "/usr", *_system()]
     arguments += ["--proc", "/proc", "--dev", "/dev"]

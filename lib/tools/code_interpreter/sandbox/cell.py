@@ -40,7 +40,7 @@ class Cell:
     """Goes on to its end whether or not somebody listens to its events."""
 
     def __init__(
-        self, client: ZygoteClient, box: Box, limits: Limits, places: Places, timeout: float
+        self, client: ZygoteClient, box: Box, limits: Limits, places: Places, wall_seconds: float
     ) -> None:
         self.events: asyncio.Queue[SandboxEvent] = asyncio.Queue(_EVENTS_AHEAD)
         self.broke_disk_limits = False
@@ -48,7 +48,7 @@ class Cell:
         self._box = box
         self._limits = limits
         self._places = places
-        self._timeout = timeout
+        self._wall_seconds = wall_seconds
         self._listening = True
         self._reading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -106,12 +106,12 @@ class Cell:
     async def _guard(self, watchdog: Watchdog) -> None:
         """Interrupt at the deadline; kill what does not stop, or breaks another limit."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout
+        deadline = loop.time() + self._wall_seconds
         while self._verdict is None:
             await asyncio.sleep(_LOOK_EVERY)
             await self._judge(watchdog)
             if loop.time() >= deadline:
-                self.interrupt(f"stopped after {self._timeout:g} seconds")
+                self.interrupt(f"stopped after {self._wall_seconds:g} seconds")
             if loop.time() >= self._kill_at:
                 self._kill(f"{self._interrupted}, and it did not heed the interrupt")
 
@@ -134,6 +134,7 @@ class Cell:
             while not isinstance(message := await channel.receive(number), DoneMessage):
                 await self._forward_available(output)
                 await self._emit_image(message.png)
+                await channel.acknowledge_figure()
         except EOFError:
             await self._box.ended.wait()
             return None

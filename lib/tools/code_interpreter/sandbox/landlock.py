@@ -34,6 +34,7 @@ _SYSTEM = (
     "/etc/ld.so.cache",
     "/etc/fonts",
     "/etc/localtime",
+    "/etc/mime.types",
     "/proc/cpuinfo",
     "/proc/meminfo",
     "/proc/stat",

@@ -26,5 +26,4 @@ def main() -> None:
     command = [*zygote.python_running("zygote"), json.dumps(config.as_json())]
     if config.bwrap:
         command = bubblewrap.zygote_bubble(config.bwrap, config.files, command)
-    os.set_inheritable(zygote.CONTROL_FD, True)
     os.execv(command[0], command)

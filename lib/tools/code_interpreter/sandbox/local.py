@@ -86,12 +86,16 @@ class LocalSandboxes:
             raise SandboxError(f"it failed its proof: {printed[-200:] or 'no answer'}")
 
     def _prepare_directories(self) -> None:
-        for name in ("boxes", "kept", "collected", "matplotlib"):
-            _own_directory(self._files / name)
-        os.chmod(self._files, 0o711)
-        # Copies of outputs are the host's alone.
-        os.chown(self._files / "collected", os.geteuid(), os.getegid())
-        os.chmod(self._files / "collected", 0o700)
+        # Boxes reach their own directories by path; nobody but the host may list them.
+        for path, mode in (
+            (self._files, 0o711),
+            (self._files / "boxes", 0o711),
+            (self._files / "kept", 0o711),
+            (self._files / "collected", 0o700),
+        ):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(mode)
+        _own_directory(self._files / "matplotlib")
         for name in ("boxes", "collected"):
             for leftover in (self._files / name).iterdir():
                 _remove(leftover)
@@ -125,7 +129,8 @@ class LocalSandboxes:
         except SandboxError:
             sandbox = await self._new_box(self._new_data())
         sandbox.move_data(data)
-        self._ready = asyncio.create_task(self._new_box(self._new_data()))
+        if self._ready is None:
+            self._ready = asyncio.create_task(self._new_box(self._new_data()))
         return sandbox
 
     def _new_data(self) -> Path:
@@ -177,13 +182,13 @@ class LocalSandbox:
     def alive(self) -> bool:
         return not self._box.ended.is_set()
 
-    async def execute(self, code: str, timeout: float) -> AsyncIterator[SandboxEvent]:
+    async def execute(self, code: str, wall_seconds: float) -> AsyncIterator[SandboxEvent]:
         await self._settle()
         if not self.alive:
             raise SandboxError("the sandbox has ended")
         self._cells += 1
         self._before = await asyncio.to_thread(output_files.snapshot, self._places.data)
-        cell = self._cell = Cell(self._client, self._box, self._limits, self._places, timeout)
+        cell = self._cell = Cell(self._client, self._box, self._limits, self._places, wall_seconds)
         cell.start(self._channel, self._output, self._cells, code)
         try:
             while not isinstance(event := await cell.events.get(), Ended):

@@ -73,6 +73,12 @@ def _proportional_memory(pid: int) -> int:
     return int(fields[21]) * _PAGE if fields else 0
 
 
+def address_space(pid: int) -> int:
+    """Bytes that a process has mapped, used or not."""
+    fields = _stat(pid)
+    return int(fields[20]) if fields else 0
+
+
 def tasks_of_user(uid: int) -> int:
     count = 0
     for entry in os.scandir("/proc"):
@@ -96,14 +102,13 @@ def unlinked_bytes(pids: Iterable[int]) -> int:
 
 
 def _open_unlinked(pid: int) -> Iterator[tuple[int, int]]:
-    directory = Path(f"/proc/{pid}/fd")
     try:
-        names = os.listdir(directory)
+        handles = list(Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return
-    for name in names:
+    for handle in handles:
         try:
-            status = (directory / name).stat()
+            status = handle.stat()
         except OSError:
             continue
         if status.st_nlink == 0:
@@ -121,7 +126,7 @@ def _mapped_unlinked(pid: int) -> Iterator[tuple[int, int]]:
 
 def _tasks(pid: int) -> list[str]:
     try:
-        return os.listdir(f"/proc/{pid}/task")
+        return [path.name for path in Path(f"/proc/{pid}/task").iterdir()]
     except OSError:
         return []
 

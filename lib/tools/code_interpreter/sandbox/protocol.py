@@ -32,8 +32,8 @@ class Sandbox(Protocol):
     @property
     def alive(self) -> bool: ...
 
-    def execute(self, code: str, timeout: float) -> AsyncIterator[SandboxEvent]:
-        """Run one cell for at most `timeout` seconds; variables stay for the next."""
+    def execute(self, code: str, wall_seconds: float) -> AsyncIterator[SandboxEvent]:
+        """Run one cell for at most `wall_seconds`; variables stay for the next."""
         ...
 
     async def interrupt(self) -> None:

@@ -74,6 +74,8 @@ _NEW_NAMESPACES = (
     | CLONE_NEWNET
 )
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_FIOSETOWN, _SIOCSPGRP = 0x8901, 0x8902
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15
 _PR_SET_DUMPABLE = 4
 _SOCK_TYPE_MASK, _SOCK_STREAM = 0xF, 1
 _EVERY_BIT = 0xFFFFFFFF
@@ -97,6 +99,8 @@ def landlock_filter(own_pid: int | None) -> bytes:
         program += _unless(name, 0, _EVERY_BIT, [0], _DENY)
     if own_pid is not None:
         program += _always("tkill", _DENY)
+        # A file can be told to send any signal to any process when it becomes ready.
+        program += _when("fcntl", 1, _EVERY_BIT, [_F_SETOWN, _F_SETSIG, _F_SETOWN_EX], _DENY)
         for name in ("kill", "tgkill"):
             program += _unless(name, 0, _EVERY_BIT, [own_pid], _DENY)
     return b"".join([*program, _op(_RETURN, _ALLOW)])
@@ -118,7 +122,7 @@ def _common() -> Program:
     # glibc falls back to clone, whose flags can be judged, when clone3 does not exist.
     program = [*_always(_DENIED, _DENY), *_always("clone3", _MISSING)]
     program += _when_any_bit("clone", 0, _NEW_NAMESPACES)
-    program += _when("ioctl", 1, _EVERY_BIT, [_TIOCSTI, _TIOCLINUX], _DENY)
+    program += _when("ioctl", 1, _EVERY_BIT, [_TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP], _DENY)
     # A process that hides its memory and files could not be held to its limits.
     program += _when("prctl", 0, _EVERY_BIT, [_PR_SET_DUMPABLE], _DENY)
     program += _unless("socketpair", 1, _SOCK_TYPE_MASK, [_SOCK_STREAM], _DENY)

@@ -1,7 +1,8 @@
 """A process with the libraries imported, whose forks become the Python workers of boxes.
 
-It never runs a user's code itself. It answers requests on a control socket, one JSON message a
-packet, and stays the parent of every worker, so that no process id it signals can be stale.
+It never runs a user's code itself. It answers requests on its standard input, a socket with one
+JSON message a packet, and stays the parent of every worker, so that no process id it signals can
+be stale.
 """
 
 import gc
@@ -30,7 +31,6 @@ from lib.tools.code_interpreter.sandbox import (
     seccomp,
 )
 
-CONTROL_FD = 3
 MAX_PACKET = 16 * 1024
 _CHANNEL_FD = 250
 _OPEN_FILES = 256
@@ -131,7 +131,9 @@ class Zygote:
         request = json.loads(packet)
         number = request["box"]
         if request["do"] == "create":
-            self._create(_Box(number, Path(request["directory"]), Path(request["data"]), *fds))
+            channel, output = fds
+            directory, data = Path(request["directory"]), Path(request["data"])
+            self._create(_Box(number, directory, data, channel, output))
         elif number in self._boxes:
             self._signal(self._boxes[number], request["do"])
 
@@ -274,8 +276,10 @@ class Zygote:
         if not self._config.bwrap:
             # Without its own user namespace the kernel counts all processes of the user.
             processes += process_tree.tasks_of_user(os.getuid()) + _ROOM_FOR_OTHERS
+        # What the fork was born with is mostly reserved and never used.
+        space = limits.memory_bytes + process_tree.address_space(os.getpid())
         for what, value in (
-            (resource.RLIMIT_AS, limits.memory_bytes),
+            (resource.RLIMIT_AS, space),
             (resource.RLIMIT_NPROC, processes),
             (resource.RLIMIT_FSIZE, limits.file_bytes),
             (resource.RLIMIT_NOFILE, _OPEN_FILES),
@@ -383,8 +387,8 @@ def _arrange_files(box: _Box, write: int) -> socket.socket:
         (box.output, 1),
         (box.output, 2),
     ):
-        os.dup2(source, target, inheritable=target < CONTROL_FD)
-    os.closerange(CONTROL_FD, _CHANNEL_FD)
+        os.dup2(source, target, inheritable=target < _CHANNEL_FD)
+    os.closerange(3, _CHANNEL_FD)
     os.closerange(_CHANNEL_FD + 2, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     return socket.socket(fileno=_CHANNEL_FD)
 
@@ -415,7 +419,8 @@ def _signal_group(box: _Box, number: signal.Signals) -> None:
     try:
         os.killpg(box.worker, number)
     except ProcessLookupError:
-        return
+        # It has left its own group; as long as nobody waited for it, its id is its own.
+        _signal_one(box.worker, number)
 
 
 def _signal_one(pid: int, number: signal.Signals) -> None:
@@ -447,8 +452,7 @@ def _import_libraries() -> None:
 
 def main() -> None:
     config = Config.from_json(sys.argv[1])
-    control = socket.socket(fileno=CONTROL_FD)
-    control.set_inheritable(False)
+    control = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _import_libraries()

@@ -65,20 +65,13 @@ class ZygoteClient:
         """Start the zygote and wait for its imports. Raises SandboxError with its last words."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        command = zygote.python_running("launch")
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                "/bin/sh",
-                "-c",
-                # The zygote finds its socket at a fixed number, whatever it is here.
-                f'exec "$@" {zygote.CONTROL_FD}<&{theirs.fileno()}',
-                "sh",
-                *command,
+                *zygote.python_running("launch"),
                 json.dumps(self._config.as_json()),
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=theirs,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
-                pass_fds=(theirs.fileno(),),
                 env=_environment(self._config.files),
                 start_new_session=True,
             )
@@ -238,6 +231,8 @@ def _environment(files: Path) -> dict[str, str]:
         "HOME": "/nonexistent",
         "TMPDIR": str(files),
         "MPLCONFIGDIR": str(files / "matplotlib"),
+        # Arrow's own allocators reserve a gigabyte of address space in every process.
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
         "OPENBLAS_NUM_THREADS": str(min(os.cpu_count() or 1, _THREADS_AT_MOST)),
     }
 
