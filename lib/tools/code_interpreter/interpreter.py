@@ -37,7 +37,8 @@ class CodeInterpreter:
         idle_seconds: float = 3600.0,
     ) -> None:
         self.status = Status(None, "Code Interpreter has not been started.")
-        self._files = files
+        self.files = files
+        """Where the kept files and the boxes are; the program's own, nobody else writes there."""
         self._choice: Choice = choice
         self._limits = limits or Limits()
         self._idle_seconds = idle_seconds
@@ -50,7 +51,7 @@ class CodeInterpreter:
 
         Finding none is no error: `status.tier` is None and `session` raises UnavailableError.
         """
-        self._sandboxes, self.status = await probe.find(self._choice, self._files, self._limits)
+        self._sandboxes, self.status = await probe.find(self._choice, self.files, self._limits)
         _log.info(self.status.reason)
         self._sweeper = asyncio.create_task(self._close_idle_sessions())
 

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from lib.tools.code_interpreter import output_files
@@ -9,6 +10,8 @@ from lib.tools.code_interpreter.limits import MIB, Limits
 from lib.tools.code_interpreter.sandbox import process_tree
 
 _ROUNDS_BETWEEN_DISK_LOOKS = 4
+_KEEPERS = 2
+"""Processes that hold a box open."""
 
 
 class DiskVerdict(str):
@@ -20,11 +23,13 @@ class DiskVerdict(str):
 class Watchdog:
     """Looks at one box while one cell runs in it."""
 
-    def __init__(self, limits: Limits, roots: list[int], directories: list[Path]) -> None:
+    def __init__(
+        self, limits: Limits, processes: Callable[[], list[int]], directories: list[Path]
+    ) -> None:
         self._limits = limits
-        self._roots = roots
+        self._processes = processes
         self._directories = directories
-        self._cpu_before = process_tree.usage(process_tree.descendants(roots)).cpu_seconds
+        self._cpu_before = process_tree.usage(processes()).cpu_seconds
         self._next_disk_look = 0.0
 
     def look(self) -> str | None:
@@ -32,11 +37,11 @@ class Watchdog:
         return self._look_at_processes() or self._look_at_disk()
 
     def _look_at_processes(self) -> str | None:
-        limits, pids = self._limits, process_tree.descendants(self._roots)
+        limits, pids = self._limits, self._processes()
         used = process_tree.usage(pids)
         if used.memory_bytes > limits.memory_bytes < process_tree.exact_memory(pids):
             return f"it used more than {limits.memory_bytes // MIB} MB of memory"
-        if used.tasks > limits.processes + len(self._roots):
+        if used.tasks > limits.processes + _KEEPERS:
             return f"it started more than {limits.processes} processes"
         if used.cpu_seconds - self._cpu_before > limits.cpu_seconds:
             return f"it used more than {limits.cpu_seconds:g} seconds of processor time"
@@ -54,7 +59,7 @@ class Watchdog:
 
     def _judge_disk(self) -> str | None:
         limits = self._limits
-        size = process_tree.unlinked_bytes(process_tree.descendants(self._roots))
+        size = process_tree.unlinked_bytes(self._processes())
         count = 0
         try:
             for entry in itertools.chain.from_iterable(map(output_files.walk, self._directories)):

@@ -100,8 +100,8 @@ class Cell:
         await self._emit_end(talk)
 
     def _new_watchdog(self) -> Watchdog:
-        roots = [pid for pid in (self._box.worker, self._box.init) if pid]
-        return Watchdog(self._limits, roots, [self._places.data, self._places.scratch])
+        directories = [self._places.data, self._places.scratch]
+        return Watchdog(self._limits, lambda: self._client.processes(self._box), directories)
 
     async def _guard(self, watchdog: Watchdog) -> None:
         """Interrupt at the deadline; kill what does not stop, or breaks another limit."""

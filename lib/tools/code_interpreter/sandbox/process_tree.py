@@ -36,6 +36,17 @@ def descendants(roots: Iterable[int]) -> list[int]:
     return found
 
 
+def members(worker: int, init: int | None, zygote: int) -> list[int]:
+    """Every process of a box.
+
+    Inside a process namespace orphans go to its `init`; without one to the zygote, and a process
+    group that nobody may leave tells whose they are.
+    """
+    if init:
+        return descendants([worker, init])
+    return descendants(pid for pid in children(zygote) if group(pid) == worker)
+
+
 def group(pid: int) -> int | None:
     """The process group that a process belongs to."""
     fields = _stat(pid)

@@ -34,7 +34,9 @@ from lib.tools.code_interpreter.sandbox import (
 MAX_PACKET = 16 * 1024
 _CHANNEL_FD = 250
 _OPEN_FILES = 256
-_ROOM_FOR_OTHERS = 448
+_NICENESS = 10
+"""The host, which must be able to stop a box, goes before everything that runs in it."""
+_ROOM_FOR_OTHERS = 64
 """Processes of the same user that may come and go outside a box without its own namespaces."""
 _LIBRARIES = (
     "numpy",
@@ -243,7 +245,9 @@ class Zygote:
         self._become_worker(box, write)
 
     def _become_worker(self, box: _Box, write: int) -> None:
-        os.setpgid(0, 0)
+        # A session of its own is also one group to the scheduler, however many processes it has.
+        os.setsid()
+        os.nice(_NICENESS)
         channel = _arrange_files(box, write)
         if self._config.bwrap:
             data = Path(worker.DATA)
@@ -338,12 +342,10 @@ class Zygote:
     def _processes(self, box: _Box) -> list[int]:
         """The worker and all that it started; not the two processes that hold the box open."""
         assert box.worker
+        inside = process_tree.members(box.worker, box.init, os.getpid())
         if not box.init:
-            orphans = process_tree.children(os.getpid())
-            own = [pid for pid in orphans if process_tree.group(pid) == box.worker]
-            return process_tree.descendants(own)
+            return inside
         waiter = process_tree.children(box.init)[:1]
-        inside = process_tree.descendants([box.worker, box.init])
         return [pid for pid in inside if pid not in (box.init, *waiter)]
 
     def _kill(self, box: _Box) -> None:
@@ -357,7 +359,7 @@ class Zygote:
         self._boxes.pop(box.number, None)
         box.close_files()
         if box.worker:
-            os.waitpid(box.worker, 0)
+            _await_group(box.worker)
             box.worker = None
         if box.keeper:
             box.keeper.wait()
@@ -421,6 +423,16 @@ def _signal_group(box: _Box, number: signal.Signals) -> None:
     except ProcessLookupError:
         # It has left its own group; as long as nobody waited for it, its id is its own.
         _signal_one(box.worker, number)
+
+
+def _await_group(leader: int) -> None:
+    """Collect a killed process group whole: orphans of its processes become ours as these end."""
+    try:
+        os.waitpid(leader, 0)
+        while True:
+            os.waitpid(-leader, 0)
+    except ChildProcessError:
+        return
 
 
 def _signal_one(pid: int, number: signal.Signals) -> None:

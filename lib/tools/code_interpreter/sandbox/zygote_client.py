@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lib.tools.code_interpreter.sandbox import zygote
+from lib.tools.code_interpreter.sandbox import process_tree, zygote
 from lib.tools.code_interpreter.sandbox.protocol import SandboxError
 
 _START_SECONDS = 60.0
@@ -125,6 +125,11 @@ class ZygoteClient:
             their_channel.close()
             os.close(their_output)
         return box
+
+    def processes(self, box: Box) -> list[int]:
+        """Ids of everything that runs in the box, by /proc."""
+        assert self._process
+        return process_tree.members(box.worker, box.init, self._process.pid)
 
     def signal(self, box: Box, what: Signal) -> None:
         """Ask for a signal to the whole box; a box that has ended is left in peace."""
