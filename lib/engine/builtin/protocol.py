@@ -85,6 +85,10 @@ class BuiltinTool(Protocol):
         """For an answer after these steps of its run, oldest first; the last `fresh` are new."""
         ...
 
+    async def forget(self, thread_id: str) -> None:
+        """A thread was deleted: nothing of it is needed any more."""
+        ...
+
 
 def states_of(steps: Sequence[StepRow], tool_type: str) -> list[Json]:
     """The states of one tool's calls, in the order in which they were made."""
