@@ -196,10 +196,10 @@ class RunLoop:
                 call_id=call.id,
                 arguments=call.arguments,
                 definition=toolbox.definition(call.tool),
+                section=call.section,
                 earlier=_calls_before(work.history, reply, index),
             )
             outcome = await call.tool.run(invocation, partial(reply.tell_call, index))
-            call.section = outcome.section
             told[call.id] = {"arguments": call.arguments, "output": outcome.output}
             states[call.id] = outcome.state
 

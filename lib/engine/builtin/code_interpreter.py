@@ -134,6 +134,7 @@ class CodeInterpreterTool:
     async def run(self, invocation: Invocation, emit: Emit) -> Outcome:
         code = self.written(invocation.arguments)
         cell = _Cell()
+        invocation.section.update(input=code, outputs=cell.outputs)
         try:
             session = await self._interpreter.session(invocation.run.thread_id)
             await self._place_files(session, invocation.run)
@@ -141,11 +142,7 @@ class CodeInterpreterTool:
                 await self._take(invocation.run.thread_id, cell, event, emit)
         except (SandboxError, UnavailableError, StorageError) as error:
             emit({"outputs": [cell.log(f"[The code could not be run: {error}]")]})
-        return Outcome(
-            section={"input": code, "outputs": cell.outputs},
-            output=cell.told(),
-            state={"images": cell.images, "files": cell.files},
-        )
+        return Outcome(cell.told(), {"images": cell.images, "files": cell.files})
 
     async def shaper(self, steps: Sequence[StepRow], fresh: int) -> Shaper:
         states = states_of(steps[len(steps) - fresh :], TYPE)
