@@ -1,6 +1,7 @@
 """One reply of the model, written down as it streams in: messages, tool calls, their steps."""
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -14,6 +15,7 @@ from lib.engine.events import EventLog, EventSink
 from lib.engine.states import COMPLETED, IN_PROGRESS
 from lib.engine.toolbox import Toolbox
 from lib.engine.transitions import owned
+from lib.engine.usage import usage_json
 from lib.models.provider import (
     ModelEvent,
     RefusalDelta,
@@ -105,7 +107,8 @@ class DraftCall:
 
     def as_json(self) -> Json:
         if self.tool:
-            return {"id": self.id, "type": self.tool.type, self.tool.type: self.section}
+            # A copy: the row must not change along with a call that is still going on.
+            return {"id": self.id, "type": self.tool.type, self.tool.type: deepcopy(self.section)}
         function = {"name": self.name, "arguments": self.arguments, "output": None}
         return {"id": self.id, "type": "function", "function": function}
 
@@ -198,6 +201,13 @@ class Reply:
         self._calls_step.tool_outputs = told
         self._calls_step.tool_states = states
         return self._calls_step
+
+    @property
+    def step_id(self) -> str | None:
+        """The last step that the reply has begun."""
+        if self._calls_step:
+            return self._calls_step.id
+        return self._message.step.id if self._message else None
 
     def tell_call(self, index: int, change: Json) -> None:
         """Announce what joins a call's section while the engine runs it."""
@@ -327,28 +337,6 @@ def complete_step(events: EventSink, step: StepRow, usage: Usage | None = None) 
     if usage is not None:
         step.usage = usage_json(usage)
     events.step(COMPLETED, step)
-
-
-def usage_json(usage: Usage) -> Json:
-    """Token counts in the API's shape."""
-    return {
-        "prompt_tokens": usage.prompt,
-        "completion_tokens": usage.completion,
-        "total_tokens": usage.prompt + usage.completion,
-        "prompt_token_details": {"cached_tokens": usage.cached},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
-    }
-
-
-def usage_from_json(usage: Json | None) -> Usage:
-    if usage is None:
-        return Usage()
-    return Usage(
-        usage["prompt_tokens"],
-        usage["completion_tokens"],
-        usage["prompt_token_details"]["cached_tokens"],
-        usage["completion_tokens_details"]["reasoning_tokens"],
-    )
 
 
 def _compact(payload: Json) -> str:

@@ -185,6 +185,38 @@ class FileRow(Row):
     expires_at: Mapped[int | None]
 
 
+class ModelCallRow(Base):
+    """One call of a model for a run. Times are Unix milliseconds."""
+
+    __tablename__ = "model_calls"
+    __table_args__ = (Index(None, "run_id", "position"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    step_id: Mapped[str | None]
+    """The step that the reply became; null when it broke off before saying anything."""
+    model: Mapped[str]
+    answered_by: Mapped[str | None]
+    finish_reason: Mapped[str | None]
+    started_ms: Mapped[int]
+    first_token_ms: Mapped[int | None]
+    ended_ms: Mapped[int]
+    usage: Mapped[Json | None]
+    error: Mapped[Json | None]
+    request: Mapped[str] = mapped_column(Text)
+    """The exact input as JSON text."""
+
+
+class TraceDeliveryRow(Base):
+    """A run whose trace has arrived at a destination."""
+
+    __tablename__ = "trace_deliveries"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    destination: Mapped[str] = mapped_column(primary_key=True)
+    delivered_at: Mapped[int]
+
+
 class EventRow(Base):
     """One line of a run's event log: the API's own event name and its payload as sent."""
 
