@@ -23,12 +23,12 @@ DOLLARS = re.compile(
     re.DOTALL,
 )
 OPEN_FORMULA = re.compile(r"\\(?:\((?!.*\\\))|\[(?!.*\\\])).*\Z", re.DOTALL)
-LINE_BREAK = re.compile(r"(?P<formula>\$\$.+?\$\$)|(?:(?<=\S)|\A)\n(?=[ \t]*\S)", re.DOTALL)
+LINE_BREAK = re.compile(r"(?P<formula>\$\$.+?\$\$)|(?:(?<=\S)|\A)\n(?=[ \t]*(?:\S|\Z))", re.DOTALL)
 PICTURE = re.compile(r"!\[")
 
 
 def to_markdown(text: str) -> str:
-    """Mathematics in dollars, prices as prices, lines as lines, pictures as links; code as it is."""
+    """Mathematics in dollars, prices and lines as they are, pictures as links; code untouched."""
     parts: list[str] = []
     end = 0
     for code in CODE.finditer(text):

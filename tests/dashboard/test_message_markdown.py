@@ -9,7 +9,7 @@ from lib.dashboard.message_markdown import to_markdown, without_open_formula
         (r"So \( x = 1 \).", "So $x = 1$.", "inline mathematics"),
         (
             "Then\n\\[ x = \\frac{3}{3} \\]\n",
-            "Then  \n$$\nx = \\frac{3}{3}\n$$\n",
+            "Then  \n$$\nx = \\frac{3}{3}\n$$  \n",
             "on its own line",
         ),
         ("\\[\nx\n= 1\n\\]", "$$\nx = 1\n$$", "over several lines"),
