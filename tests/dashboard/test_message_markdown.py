@@ -15,7 +15,7 @@ from lib.dashboard.message_markdown import to_markdown, without_open_formula
         ("\\[\nx\n= 1\n\\]", "$$\nx = 1\n$$", "over several lines"),
         ("1. Sum:\n   \\[ a + b \\]", "1. Sum:  \n   $\\displaystyle a + b$", "inside a list"),
         (r"Write `\( x \)` so.", r"Write `\( x \)` so.", "inline code stays"),
-        ("```\n\\( x \\) $5\n```\n", "```\n\\( x \\) $5\n```\n", "a code block stays"),
+        ("```\n\\( x \\) $5\n```", "```\n\\( x \\) $5\n```", "a code block stays"),
         ("```py\nx = '$5'", "```py\nx = '$5'", "a code block that is still being written"),
         ("It costs $5 or $6.", r"It costs \$5 or \$6.", "prices are no mathematics"),
         ("The sum $a+b$ is", "The sum $a+b$ is", "dollars around mathematics stay"),
