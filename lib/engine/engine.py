@@ -18,6 +18,8 @@ from lib.engine.messages import NewMessage, add_message, add_thread, as_message,
 from lib.engine.run_loop import Models, RunLoop
 from lib.engine.runs import NewRun, ToolOutput, active_run, create_run, submit_tool_outputs
 from lib.engine.states import CANCELLING, EXPIRED, IN_PROGRESS, QUEUED, states_that_lead_to
+from lib.engine.toolbox import BuiltinTools
+from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import StorageError, Store
 from lib.store.queries import delete_thread, find
@@ -33,12 +35,20 @@ class Engine:
     """Everything that changes runs. One for a process; `start` takes up what was left undone."""
 
     def __init__(
-        self, store: Store, log: EventLog, blobs: Blobs, models: Models, run_expires_after: int
+        self,
+        store: Store,
+        log: EventLog,
+        blobs: Blobs,
+        models: Models,
+        builtin: BuiltinTools,
+        settings: Settings,
     ) -> None:
         self.log = log
         self._store = store
-        self._run_expires_after = run_expires_after
-        self._executor = InProcessExecutor(RunLoop(store, log, blobs, models))
+        self._builtin = builtin
+        self._run_expires_after = settings.run_expires_after
+        loop = RunLoop(store, log, blobs, models, builtin, settings.max_tool_rounds)
+        self._executor = InProcessExecutor(loop)
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -126,6 +136,8 @@ class Engine:
         for run_id in run_ids:
             await self._executor.let_go(run_id)
             self.log.end_followers(run_id)
+        for tool in self._builtin.values():
+            await tool.forget(thread_id)
 
     async def _finish_cancelling(self, run_id: str) -> None:
         await self._executor.let_go(run_id)

@@ -15,10 +15,12 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from lib.engine import transitions
+from lib.engine.builtin.protocol import Invocation, states_of
 from lib.engine.context import History, PromptTooLongError, fit, halve, read_history
 from lib.engine.errors import RunLostError
 from lib.engine.events import EventLog, EventSink
-from lib.engine.reply import ClaimedRun, Reply, usage_from_json, usage_json
+from lib.engine.reply import ClaimedRun, Reply, complete_step, usage_from_json, usage_json
+from lib.engine.toolbox import BuiltinTools, Toolbox
 from lib.models.provider import (
     ContextTooLongError,
     Finished,
@@ -79,11 +81,21 @@ class FilteredError(Exception):
 class RunLoop:
     """Advances runs. One for a process; every run is a call of `advance`."""
 
-    def __init__(self, store: Store, log: EventLog, blobs: Blobs, models: Models) -> None:
+    def __init__(
+        self,
+        store: Store,
+        log: EventLog,
+        blobs: Blobs,
+        models: Models,
+        builtin: BuiltinTools,
+        max_tool_rounds: int,
+    ) -> None:
         self._store = store
         self._blobs = blobs
         self._log = log
         self._models = models
+        self._builtin = builtin
+        self._max_tool_rounds = max_tool_rounds
 
     async def advance(self, run_id: str) -> None:
         """Work on a run until it waits for somebody, or is over. Never raises for a run's own sake.
@@ -98,6 +110,7 @@ class RunLoop:
         claimed = work.claimed
         try:
             while await self._take_step(work):
+                _check_rounds(work.history, self._max_tool_rounds)
                 work = await self._store.read(
                     partial(_read_work, claimed=claimed, blobs=self._blobs)
                 )
@@ -119,20 +132,27 @@ class RunLoop:
         """One reply of the model and what follows from it. True when the model is to go on."""
         claimed = work.claimed
         provider, model = await self._models.resolve(work.run.model)
-        reply = Reply(self._log, claimed)
+        toolbox = Toolbox(self._builtin, work.run)
+        answer = await toolbox.answer(work.history.tool_steps, work.history.fresh)
+        reply = Reply(self._log, claimed, toolbox, answer)
         try:
-            finished = await self._stream(provider, model, work, reply)
+            finished = await self._stream(provider, model, work, toolbox, reply)
+            reply.finish_text()
+            goes_on = await self._settle(claimed, reply, finished)
+            if goes_on:
+                await self._run_tools(work, toolbox, reply)
         except (asyncio.CancelledError, ModelError):
             await self._keep_partial(claimed, reply)
             raise
-        return await self._settle(claimed, reply, finished)
+        return goes_on
 
     async def _stream(
-        self, provider: ModelProvider, model: str, work: _Work, reply: Reply
+        self, provider: ModelProvider, model: str, work: _Work, toolbox: Toolbox, reply: Reply
     ) -> Finished:
         history: History | None = work.history
+        tools = await toolbox.declarations()
         while history is not None:
-            request = await _request(provider, model, work.run, history)
+            request = await _request(provider, model, work.run, history, tools)
             try:
                 return await _stream_into(reply, provider, request)
             except ContextTooLongError as error:
@@ -157,10 +177,41 @@ class RunLoop:
             if step is None:
                 transitions.complete(session, events, run)
                 return False
+            if any(call.tool for call in reply.calls):
+                return True
             transitions.require_action(events, run, _calls_to_answer(step.step_details))
             return False
 
         return await self._log.write(settle)
+
+    async def _run_tools(self, work: _Work, toolbox: Toolbox, reply: Reply) -> None:
+        """Run the reply's calls of the engine's own tools; then wait for the caller's, if any."""
+        told: Json = {}
+        states: Json = {}
+        for index, call in enumerate(reply.calls):
+            if call.tool is None:
+                continue
+            invocation = Invocation(
+                run=work.run,
+                call_id=call.id,
+                arguments=call.arguments,
+                definition=toolbox.definition(call.tool),
+                section=call.section,
+                earlier=_calls_before(work.history, reply, index),
+            )
+            outcome = await call.tool.run(invocation, partial(reply.tell_call, index))
+            told[call.id] = {"arguments": call.arguments, "output": outcome.output}
+            states[call.id] = outcome.state
+
+        def finish(session: Session, events: EventSink) -> None:
+            run = transitions.owned(session, work.claimed.id, work.claimed.attempt)
+            step = reply.end_tools(session, told, states)
+            if calls := _calls_to_answer(step.step_details):
+                transitions.require_action(events, run, calls)
+            else:
+                complete_step(events, step)
+
+        await self._log.write(finish)
 
     async def _keep_partial(
         self, claimed: ClaimedRun, reply: Reply, finished: Finished | None = None
@@ -202,11 +253,14 @@ async def _stream_into(reply: Reply, provider: ModelProvider, request: ModelRequ
 
 
 async def _request(
-    provider: ModelProvider, model: str, run: RunRow, history: History
+    provider: ModelProvider,
+    model: str,
+    run: RunRow,
+    history: History,
+    tools: list[FunctionTool],
 ) -> ModelRequest:
     """The next model call, within every limit that the run sets. Raises LimitReachedError."""
     used = usage_from_json(run.usage)
-    tools = [_tool(tool) for tool in run.tools]
     return ModelRequest(
         model=model,
         instructions=run.instructions,
@@ -248,6 +302,15 @@ async def _turns_within_budget(
         ) from None
 
 
+def _check_rounds(history: History, most: int) -> None:
+    if len(history.tool_steps) + 1 >= most:
+        raise ModelError(
+            "server_error",
+            f"The assistant used its tools {most} times without coming to an answer. Ask for "
+            "less at once, or raise MAX_TOOL_ROUNDS.",
+        )
+
+
 def _completion_tokens_left(run: RunRow, used: Usage) -> int | None:
     if run.max_completion_tokens is None:
         return None
@@ -269,20 +332,13 @@ def _unless_default(value: float | None) -> float | None:
     return None if value == _API_DEFAULT else value
 
 
-def _tool(tool: Json) -> FunctionTool:
-    if tool["type"] != "function":
-        raise ModelError(
-            "server_error",
-            f"The {tool['type']} tool is not available on this server. "
-            "Take it off the assistant, or run without it.",
-        )
-    function = tool["function"]
-    return FunctionTool(
-        name=function["name"],
-        description=function.get("description"),
-        parameters=function.get("parameters") or {"type": "object", "properties": {}},
-        strict=bool(function.get("strict")),
-    )
+def _calls_before(history: History, reply: Reply, index: int) -> int:
+    """How many calls of the same tool came before in this run."""
+    kind = reply.calls[index].tool
+    here = sum(1 for call in reply.calls[:index] if call.tool is kind)
+    if kind is None:
+        return here
+    return len(states_of(history.tool_steps, kind.type)) + here
 
 
 def _calls_to_answer(step_details: Json) -> list[Json]:
@@ -296,6 +352,7 @@ def _calls_to_answer(step_details: Json) -> list[Json]:
             },
         }
         for call in step_details["tool_calls"]
+        if call["type"] == "function"
     ]
 
 
