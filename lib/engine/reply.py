@@ -14,7 +14,7 @@ from lib.engine.errors import RunLostError
 from lib.engine.events import EventLog, EventSink
 from lib.engine.states import COMPLETED, IN_PROGRESS
 from lib.engine.toolbox import Toolbox
-from lib.engine.transitions import owned
+from lib.engine.transitions import check_owned
 from lib.engine.usage import usage_json
 from lib.models.provider import (
     ModelEvent,
@@ -239,7 +239,8 @@ class Reply:
         self._log.delta(self._run.id, "thread.message.delta", _compact(payload), message_id)
 
     def _start_message(self, session: Session, events: EventSink) -> _OpenMessage:
-        run = owned(session, self._run.id, self._run.attempt)
+        run = self._run
+        check_owned(session, run.id, run.attempt)
         message = MessageRow(
             id=new_id("msg_"),
             created_at=now(),
@@ -282,11 +283,11 @@ class Reply:
         self._call_delta({"index": event.index, **call.as_json()})
 
     def _start_calls_step(self, session: Session, events: EventSink) -> StepRow:
-        run = owned(session, self._run.id, self._run.attempt)
+        check_owned(session, self._run.id, self._run.attempt)
         if self._message:
             # The reply's tokens are counted once, on its last step.
             self._close_message(session, events, Usage())
-        step = new_step(run, "tool_calls", {"tool_calls": []})
+        step = new_step(self._run, "tool_calls", {"tool_calls": []})
         session.add(step)
         for name in ("created", IN_PROGRESS):
             events.step(name, step)
@@ -313,7 +314,7 @@ class Reply:
         return {"type": "tool_calls", "tool_calls": [call.as_json() for call in self.calls]}
 
 
-def new_step(run: RunRow, kind: str, details: Json) -> StepRow:
+def new_step(run: ClaimedRun, kind: str, details: Json) -> StepRow:
     return StepRow(
         id=new_id("step_"),
         created_at=now(),

@@ -8,7 +8,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 Json = dict[str, Any]
 
 ACTIVE_STATUSES = ("queued", "in_progress", "requires_action", "cancelling")
-_IS_ACTIVE = text("status IN ({})".format(", ".join(f"'{status}'" for status in ACTIVE_STATUSES)))
+IS_ACTIVE = text("status IN ({})".format(", ".join(f"'{status}'" for status in ACTIVE_STATUSES)))
 
 
 class Base(DeclarativeBase):
@@ -85,7 +85,7 @@ class MessageRow(Row):
 class RunRow(Row):
     __tablename__ = "runs"
     __table_args__ = (
-        Index("uq_runs_one_active_per_thread", "thread_id", unique=True, sqlite_where=_IS_ACTIVE),
+        Index("uq_runs_one_active_per_thread", "thread_id", unique=True, sqlite_where=IS_ACTIVE),
         Index(None, "thread_id", "position"),
         Index(None, "assistant_id", "position"),
         Index(None, "status", "expires_at"),
