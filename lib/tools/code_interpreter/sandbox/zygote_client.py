@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,8 @@ class ZygoteClient:
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
         self._ready: asyncio.Future[None] | None = None
+        # Not a pipe: nobody would read it while all is well.
+        self._said = tempfile.TemporaryFile()
 
     @property
     def running(self) -> bool:
@@ -69,9 +72,9 @@ class ZygoteClient:
             self._process = await asyncio.create_subprocess_exec(
                 *zygote.python_running("launch"),
                 json.dumps(self._config.as_json()),
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
+                stderr=self._said,
                 env=_environment(self._config.files),
                 start_new_session=True,
             )
@@ -89,9 +92,9 @@ class ZygoteClient:
 
     async def _last_words(self) -> str:
         assert self._process
-        assert self._process.stderr
-        text = (await self._process.stderr.read(10_000)).decode(errors="replace").strip()
         await self._process.wait()
+        self._said.seek(0)
+        text = self._said.read(10_000).decode(errors="replace").strip()
         return text.rsplit("\n", 1)[-1] or "the sandbox's first process ended at once"
 
     async def create_box(self, directory: Path, data: Path) -> Box:
@@ -200,6 +203,7 @@ class ZygoteClient:
         """End the zygote and with it every box."""
         if self._control:
             self._on_end()
+        self._said.close()
         if not self._process:
             return
         try:
