@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from lib.tools.code_interpreter.sandbox import process_tree, zygote
 from lib.tools.code_interpreter.sandbox.protocol import SandboxError
@@ -57,8 +57,6 @@ class ZygoteClient:
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
         self._ready: asyncio.Future[None] | None = None
-        # Not a pipe: nobody would read it while all is well.
-        self._said = tempfile.TemporaryFile()
 
     @property
     def running(self) -> bool:
@@ -66,6 +64,19 @@ class ZygoteClient:
 
     async def start(self) -> None:
         """Start the zygote and wait for its imports. Raises SandboxError with its last words."""
+        # Not a pipe, which nobody would read while all is well.
+        with tempfile.TemporaryFile() as said:
+            ready = await self._start_process(said)
+            try:
+                await asyncio.wait_for(asyncio.shield(ready), _START_SECONDS)
+            except TimeoutError:
+                await self.close()
+                raise SandboxError("the sandbox's first process did not start in time") from None
+            except EOFError:
+                await self.close()
+                raise SandboxError(_last_words(said)) from None
+
+    async def _start_process(self, said: IO[bytes]) -> asyncio.Future[None]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with theirs:
@@ -74,7 +85,7 @@ class ZygoteClient:
                 json.dumps(self._config.as_json()),
                 stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=self._said,
+                stderr=said,
                 env=_environment(self._config.files),
                 start_new_session=True,
             )
@@ -82,20 +93,7 @@ class ZygoteClient:
         self._control = ours
         self._ready = loop.create_future()
         loop.add_reader(ours, self._on_packet)
-        try:
-            await asyncio.wait_for(asyncio.shield(self._ready), _START_SECONDS)
-        except TimeoutError:
-            await self.close()
-            raise SandboxError("the sandbox's first process did not start in time") from None
-        except EOFError:
-            raise SandboxError(await self._last_words()) from None
-
-    async def _last_words(self) -> str:
-        assert self._process
-        await self._process.wait()
-        self._said.seek(0)
-        text = self._said.read(10_000).decode(errors="replace").strip()
-        return text.rsplit("\n", 1)[-1] or "the sandbox's first process ended at once"
+        return self._ready
 
     async def create_box(self, directory: Path, data: Path) -> Box:
         """A box over `data` and the directory's `tmp` and `shm`. Raises SandboxError."""
@@ -203,7 +201,6 @@ class ZygoteClient:
         """End the zygote and with it every box."""
         if self._control:
             self._on_end()
-        self._said.close()
         if not self._process:
             return
         try:
@@ -211,6 +208,12 @@ class ZygoteClient:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+
+
+def _last_words(said: IO[bytes]) -> str:
+    said.seek(0)
+    text = said.read(10_000).decode(errors="replace").strip()
+    return text.rsplit("\n", 1)[-1] or "the sandbox's first process ended at once"
 
 
 def _resolve(future: asyncio.Future[None] | None, problem: Exception | None = None) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from lib.tools.code_interpreter.interpreter import CodeInterpreter, UnavailableError
 from lib.tools.code_interpreter.limits import Limits
-from lib.tools.code_interpreter.sandbox import bubblewrap, landlock, linux, probe
+from lib.tools.code_interpreter.sandbox import bubblewrap, landlock, linux, local, probe
+from lib.tools.code_interpreter.sandbox.zygote_client import readable_directories
 from tests.tools.code_interpreter.test_abuse import open_directory
 
 
@@ -69,7 +70,8 @@ async def test_with_nothing_at_all_code_is_refused_with_the_remedy(
 async def test_a_sandbox_that_does_not_hold_is_not_used(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bubblewrap, "_SYSTEM_FILES", (str(files),))
+    everything = [*readable_directories(), files]
+    monkeypatch.setattr(local, "readable_directories", lambda: everything)
     monkeypatch.setattr(bubblewrap, "find_programs", lambda: ["/usr/bin/bwrap"])
 
     sandboxes, status = await probe.find("bubblewrap", files, Limits())
