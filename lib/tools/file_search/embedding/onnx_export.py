@@ -42,7 +42,9 @@ class _Graph:
     def published(self, name: str) -> str:
         return self.constant(name, self.weights[name].astype(np.float32))
 
-    def node(self, kind: str, inputs: list[str], output: str, domain: str = "", **with_: int) -> str:
+    def node(
+        self, kind: str, inputs: list[str], output: str, domain: str = "", **with_: int
+    ) -> str:
         self.nodes.append(
             helper.make_node(kind, inputs, [output], name=output, domain=domain, **with_)
         )

@@ -63,5 +63,7 @@ def check_signature(head: bytes, extension: str) -> None:
 
 def _mismatch(kind: str, extension: str) -> str:
     if extension in OFFICE and kind.startswith("an old"):
-        return "The document is encrypted or in an old Office format: save it anew without password."
+        return (
+            "The document is encrypted or in an old Office format: save it anew without password."
+        )
     return f"The file is named {extension} but is {kind}."
