@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import bpe_openai
 import numpy as np
@@ -32,17 +33,36 @@ class ChunkingStrategy:
             )
 
 
+class PageStart(NamedTuple):
+    """Page `number` begins at character `offset` of a chunk's text, or goes on there at 0."""
+
+    offset: int
+    number: int
+
+
 @dataclass(frozen=True)
 class Chunk:
-    """A part of a document. `start` and `end` are characters of `ParsedDocument.text`; the pages
-    are those of its first and last character, None where the format has no pages."""
+    """A part of a document. `start` and `end` are characters of `ParsedDocument.text`; `pages` is
+    empty where the format has no pages."""
 
     text: str
     start: int
     end: int
     tokens: int
-    first_page: int | None
-    last_page: int | None
+    pages: tuple[PageStart, ...] = ()
+
+    @property
+    def first_page(self) -> int | None:
+        return self.pages[0].number if self.pages else None
+
+    @property
+    def last_page(self) -> int | None:
+        return self.pages[-1].number if self.pages else None
+
+    def page_at(self, offset: int) -> int | None:
+        """The page on which the character at `offset` of the chunk's text stands."""
+        before = [page.number for page in self.pages if page.offset <= offset]
+        return before[-1] if before else None
 
 
 @dataclass(frozen=True)
@@ -91,8 +111,7 @@ def _chunk(document: ParsedDocument, grid: TokenGrid, first: int, last: int) -> 
         start=start,
         end=end,
         tokens=last - first,
-        first_page=document.page_at(start),
-        last_page=document.page_at(max(end - 1, start)),
+        pages=tuple(PageStart(*page) for page in document.pages_between(start, end)),
     )
 
 

@@ -87,8 +87,7 @@ async def remove_file(index: Index, key: FileKey) -> bool:
 async def _index_keywords(index: Index, new: NewFile, report: Report) -> None:
     report(Progress("parsing"))
     document = await parse_file(new.path, new.filename)
-    pages = len(document.page_starts()) or None
-    report(Progress("indexing", pages=pages))
+    report(Progress("indexing", pages=document.page_count))
     chunks = await asyncio.to_thread(_chunks, document, new.chunking)
     await asyncio.to_thread(index.add_file, _described(new), chunks)
 

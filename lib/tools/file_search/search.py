@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lib.tools.file_search.chunking import Chunk
 from lib.tools.file_search.embedding.embedder import Embedder, EmbeddingError
 from lib.tools.file_search.index.protocol import Index, IndexedFile, Match, Scope, StoredChunk
 from lib.tools.file_search.ranking import Ranked, RankingOptions, fuse, without_overlaps
@@ -26,12 +27,8 @@ class SearchResult:
     """
 
     file: IndexedFile
-    text: str
+    chunk: Chunk
     score: float
-    start: int
-    end: int
-    first_page: int | None
-    last_page: int | None
     text_place: int | None
     vector_place: int | None
 
@@ -85,15 +82,10 @@ def _results(
 
 
 def _result(stored: StoredChunk, ranked: Ranked) -> SearchResult:
-    chunk = stored.chunk
     return SearchResult(
         file=stored.file,
-        text=chunk.text,
+        chunk=stored.chunk,
         score=ranked.score,
-        start=chunk.start,
-        end=chunk.end,
-        first_page=chunk.first_page,
-        last_page=chunk.last_page,
         text_place=ranked.text_place,
         vector_place=ranked.vector_place,
     )

@@ -40,4 +40,4 @@ class Embedder(Protocol):
 def unit_rows(rows: NDArray[np.float32]) -> Vectors:
     """The rows scaled to length 1, in the half precision that the index keeps."""
     lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-    return (rows / lengths).astype(np.float16)
+    return np.asarray(rows / lengths, np.float16)

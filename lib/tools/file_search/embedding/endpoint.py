@@ -37,7 +37,8 @@ class EndpointEmbedder:
         return unit_rows(np.array(rows, np.float32))
 
     async def embed_query(self, text: str) -> Vectors:
-        return unit_rows(np.array(await self._embed([text]), np.float32))[0]
+        vector: Vectors = unit_rows(np.array(await self._embed([text]), np.float32))[0]
+        return vector
 
     async def _embed(self, texts: list[str]) -> list[list[float]]:
         try:

@@ -91,7 +91,8 @@ class LocalEmbedder:
         with self._loading:
             encodings = self._tokenizer.encode_batch([text])
             assert self._session
-        return self._embed(encodings)[0]
+        vector: Vectors = self._embed(encodings)[0]
+        return vector
 
     def _batches(self, texts: Sequence[str]) -> list[tuple[list[int], list[Encoding]]]:
         """Texts of like length together, so that little of a batch is padding."""

@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -124,10 +125,14 @@ def _from_hub(model: PublishedModel, scratch: Path, fetched: FetchedBytes) -> No
     try:
         with httpx.Client(timeout=timeout, follow_redirects=True) as client:
             for file in model.files:
-                _download(client, model, file, scratch, lambda n: fetched(before + n, total))
+                _download(client, model, file, scratch, partial(_add, fetched, before, total))
                 before += file.size
     except (httpx.HTTPError, OSError):
         raise _SourceFailed("the model hub cannot be reached") from None
+
+
+def _add(fetched: FetchedBytes, before: int, total: int, count: int) -> None:
+    fetched(before + count, total)
 
 
 def _download(

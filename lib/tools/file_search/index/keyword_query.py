@@ -18,7 +18,9 @@ class TermReader:
 
     def __init__(self) -> None:
         self._database = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-        self._database.execute(f'CREATE VIRTUAL TABLE words USING fts5(word, tokenize="{_TOKENIZER}")')
+        self._database.execute(
+            f'CREATE VIRTUAL TABLE words USING fts5(word, tokenize="{_TOKENIZER}")'
+        )
         self._database.execute("CREATE VIRTUAL TABLE terms USING fts5vocab(words, instance)")
         self._lock = threading.Lock()
 
@@ -36,9 +38,7 @@ class TermReader:
         self._database.close()
 
 
-def match_expression(
-    query: str, reader: TermReader, rows_with: Callable[[str], int]
-) -> str | None:
+def match_expression(query: str, reader: TermReader, rows_with: Callable[[str], int]) -> str | None:
     """The FTS5 expression for a query, or None when none of its words is in the index.
 
     Words are taken rarest first until they bring `SCORED_ROWS` rows to score.

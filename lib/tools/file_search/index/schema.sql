@@ -22,8 +22,7 @@ CREATE TABLE IF NOT EXISTS chunks (
     first_character INTEGER NOT NULL,
     last_character INTEGER NOT NULL,
     tokens INTEGER NOT NULL,
-    first_page INTEGER,
-    last_page INTEGER,
+    pages TEXT NOT NULL,
     text TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS chunks_of_file ON chunks (file);

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.tools.file_search.chunking import Chunk
+from lib.tools.file_search.chunking import Chunk, PageStart
 from lib.tools.file_search.embedding.embedder import Vectors
 from lib.tools.file_search.index.filters import AttributeValue
 from lib.tools.file_search.index.keyword_query import TermReader, match_expression
@@ -252,11 +252,11 @@ class SqliteIndex:
         name = spaced(filename)
         for chunk in chunks:
             row = database.execute(
-                "INSERT INTO chunks (file, first_character, last_character, tokens, first_page,"
-                " last_page, text) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO chunks (file, first_character, last_character, tokens, pages,"
+                " text) VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     *(file_row, chunk.start, chunk.end, chunk.tokens),
-                    *(chunk.first_page, chunk.last_page, chunk.text),
+                    *(json.dumps(chunk.pages), chunk.text),
                 ),
             ).lastrowid
             database.execute(
@@ -395,7 +395,9 @@ class _StoreCache:
         self.segments: list[Segment] = []
         self.dead: set[int] = set()
 
-    def follow(self, living: set[int], blocks: Callable[[Sequence[int]], Iterator[FileBlock]]) -> None:
+    def follow(
+        self, living: set[int], blocks: Callable[[Sequence[int]], Iterator[FileBlock]]
+    ) -> None:
         held = {block for segment in self.segments for block in segment.block_ids}
         self.dead = held - living
         if len(self.dead) * 4 > len(held):
@@ -430,6 +432,5 @@ def _chunk(row: sqlite3.Row) -> Chunk:
         start=row["first_character"],
         end=row["last_character"],
         tokens=row["tokens"],
-        first_page=row["first_page"],
-        last_page=row["last_page"],
+        pages=tuple(PageStart(*page) for page in json.loads(row["pages"])),
     )

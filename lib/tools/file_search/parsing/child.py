@@ -1,7 +1,7 @@
 """The process that parses one file: `python -m lib.tools.file_search.parsing.child PATH EXTENSION`.
 
 It limits its own memory and CPU before any parser is loaded, and writes one JSON object to its
-standard output: `{"pages": [[text, number], …]}` or `{"code": …, "reason": …}`.
+standard output: the fields of a `ChildAnswer`.
 """
 
 import importlib
@@ -11,7 +11,7 @@ import resource
 import sys
 from pathlib import Path
 
-from lib.tools.file_search.parsing.document import Page, ParseFailure
+from lib.tools.file_search.parsing.document import ChildAnswer, Page, ParseFailure
 from lib.tools.file_search.parsing.formats import FAMILIES, check_signature
 
 MEMORY_BYTES = 1536 * 1024 * 1024
@@ -24,7 +24,7 @@ def main(path: Path, extension: str) -> None:
     answer = _silenced_output()
     _limit()
     with os.fdopen(answer, "w", encoding="utf-8") as out:
-        json.dump(_outcome(path, extension), out)
+        json.dump(_outcome(path, extension)._asdict(), out)
     # Extractors leave threads behind that would keep a finished process alive.
     os._exit(0)
 
@@ -46,14 +46,14 @@ def _silenced_output() -> int:
     return answer
 
 
-def _outcome(path: Path, extension: str) -> dict[str, object]:
+def _outcome(path: Path, extension: str) -> ChildAnswer:
     try:
         pages = _pages(path, extension)
     except ParseFailure as failure:
-        return {"code": failure.code, "reason": failure.reason}
+        return ChildAnswer(failure=(failure.code, failure.reason))
     except MemoryError:
-        return {"code": "invalid_file", "reason": TOO_MUCH_MEMORY}
-    return {"pages": [[page.text, page.number] for page in pages]}
+        return ChildAnswer(failure=("invalid_file", TOO_MUCH_MEMORY))
+    return ChildAnswer(pages=[(page.text, page.number) for page in pages])
 
 
 def _pages(path: Path, extension: str) -> list[Page]:

@@ -1,10 +1,10 @@
 """What a parsed file is, and how a file that cannot be parsed says so."""
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 FailureCode = Literal["unsupported_file", "invalid_file", "server_error"]
 PAGE_BREAK = "\n\n"
@@ -51,14 +51,27 @@ class ParsedDocument:
             position += len(page.text) + len(PAGE_BREAK)
         return starts
 
-    def page_at(self, offset: int) -> int | None:
-        """The number of the page that holds the character at `offset`."""
-        return self.pages[max(bisect_right(self._starts, offset) - 1, 0)].number
+    @property
+    def page_count(self) -> int | None:
+        """None for a format without pages."""
+        return len(self.pages) if self.pages and self.pages[0].number is not None else None
 
-    def page_starts(self) -> list[tuple[int, int]]:
-        """(first character, page number) of each page of a format that has pages."""
-        numbered = zip(self._starts, self.pages, strict=True)
-        return [(start, page.number) for start, page in numbered if page.number is not None]
+    def pages_between(self, start: int, end: int) -> list[tuple[int, int]]:
+        """(offset from `start`, page number) of each page from character `start` up to `end`."""
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        last = bisect_left(self._starts, max(end, start + 1))
+        return [
+            (max(self._starts[place] - start, 0), number)
+            for place in range(first, last)
+            if (number := self.pages[place].number) is not None
+        ]
+
+
+class ChildAnswer(NamedTuple):
+    """What the parsing process tells the app: pages as (text, number), or (code, reason)."""
+
+    pages: list[tuple[str, int | None]] = []
+    failure: tuple[FailureCode, str] | None = None
 
 
 def clean(text: str) -> str:

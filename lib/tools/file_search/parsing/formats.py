@@ -37,7 +37,7 @@ SIGNATURES = {
 
 
 def extension_of(filename: str) -> str:
-    """The lower-case extension with its dot. Raises ParseFailure for one that cannot be searched."""
+    """The lower-case extension with its dot. Raises ParseFailure when it cannot be searched."""
     extension = PurePath(filename.strip()).suffix.lower()
     if extension in FAMILIES:
         return extension

@@ -7,7 +7,12 @@ import signal
 import sys
 from pathlib import Path
 
-from lib.tools.file_search.parsing.document import Page, ParsedDocument, ParseFailure
+from lib.tools.file_search.parsing.document import (
+    ChildAnswer,
+    Page,
+    ParsedDocument,
+    ParseFailure,
+)
 from lib.tools.file_search.parsing.formats import extension_of
 
 LARGEST_FILE_BYTES = 512 * 1024 * 1024
@@ -27,10 +32,10 @@ async def parse_file(path: Path, filename: str) -> ParsedDocument:
     """
     extension = extension_of(filename)
     _check_size(path)
-    answer = _decoded(*await _run_child(path.resolve(), extension))
-    if "reason" in answer:
-        raise ParseFailure(answer["code"], answer["reason"])
-    return ParsedDocument([Page(text, number) for text, number in answer["pages"]])
+    answer = _decoded(*await _run_child(path, extension))
+    if answer.failure:
+        raise ParseFailure(*answer.failure)
+    return ParsedDocument([Page(text, number) for text, number in answer.pages])
 
 
 def _check_size(path: Path) -> None:
@@ -45,7 +50,7 @@ def _check_size(path: Path) -> None:
 async def _run_child(path: Path, extension: str) -> tuple[int, bytes]:
     """The child's exit code and its answer. Killed when it takes too long or says too much."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", CHILD_MODULE, str(path), extension),
+        *(sys.executable, "-m", CHILD_MODULE, os.path.abspath(path), extension),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -81,10 +86,9 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         await child.wait()
 
 
-def _decoded(code: int, answer: bytes) -> dict[str, object]:
+def _decoded(code: int, answer: bytes) -> ChildAnswer:
     if code == -signal.SIGXCPU:
         raise ParseFailure("invalid_file", TOO_LONG)
     if code != 0 or not answer:
         raise ParseFailure("invalid_file", BROKEN)
-    decoded: dict[str, object] = json.loads(answer)
-    return decoded
+    return ChildAnswer(**json.loads(answer))
