@@ -31,6 +31,7 @@ from lib.tools.file_search.embedding.windows import cut_into_windows, windows_of
 from lib.tools.file_search.index.protocol import FileKey, FileVectors, IndexedFile, Scope
 from lib.tools.file_search.index.sqlite import SqliteIndex
 from lib.tools.file_search.ingestion import NewFile, ingest_file
+from lib.tools.file_search.languages import language_of
 from lib.tools.file_search.parsing.document import Page, ParsedDocument
 from lib.tools.file_search.ranking import RankingOptions
 from lib.tools.file_search.search import SearchResult, search
@@ -150,7 +151,8 @@ async def _index_texts(bench: Bench, store_id: str, texts: Mapping[str, str]) ->
         document = ParsedDocument([Page(text)])
         grid = tokenize(text)
         chunks = cut_into_chunks(document, grid, ChunkingStrategy())
-        bench.index.add_file(IndexedFile(key, f"{file_id}.txt", FINGERPRINT), chunks)
+        described = IndexedFile(key, f"{file_id}.txt", FINGERPRINT, language=language_of(text))
+        bench.index.add_file(described, chunks)
         vectors = None
         if bench.embedder.knows(text):
             windows = cut_into_windows(grid, ChunkingStrategy().max_chunk_size_tokens)

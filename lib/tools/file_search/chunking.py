@@ -1,5 +1,6 @@
 """Cuts a document into chunks of tokens, keeping where in the document each one lies."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -12,6 +13,9 @@ from lib.tools.file_search.parsing.document import ParsedDocument, ParseFailure
 
 ENCODING = "o200k_base"
 LARGEST_FILE_TOKENS = 5_000_000
+# The tokenizer takes 200,000 tokens at once, which no 50,000 characters can exceed. A piece ends
+# before white space where it can, so that no word is cut in two.
+_PIECE = re.compile(r".{1,50000}(?=\s|\Z)|.{1,50000}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class TokenGrid:
 
 def tokenize(text: str) -> TokenGrid:
     """Lay the token grid over a text. Raises ParseFailure past the published 5,000,000 tokens."""
-    tokens = np.array(_encoding().encode_ordinary(text), np.int64)
+    tokens = np.array(_encode(text), np.int64)
     if len(tokens) > LARGEST_FILE_TOKENS:
         raise ParseFailure("invalid_file", "The file holds more than 5,000,000 tokens of text.")
     ends_in_bytes = np.concatenate([[0], np.cumsum(_token_lengths()[tokens])])
@@ -115,6 +119,13 @@ def _chunk(document: ParsedDocument, grid: TokenGrid, first: int, last: int) -> 
     )
 
 
+def _encode(text: str) -> list[int]:
+    tokens: list[int] = []
+    for piece in _PIECE.findall(text):
+        tokens += _encoding().encode_ordinary(piece)
+    return tokens
+
+
 @cache
 def _encoding() -> bpe_openai.Encoding:
     return bpe_openai.get_encoding(ENCODING)
@@ -131,4 +142,4 @@ def _token_lengths() -> NDArray[np.int64]:
 
 def count_tokens(text: str) -> int:
     """How many tokens a model is given with this text."""
-    return len(_encoding().encode_ordinary(text))
+    return len(_encode(text))

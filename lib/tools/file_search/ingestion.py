@@ -16,6 +16,7 @@ from lib.tools.file_search.embedding.embedder import Embedder
 from lib.tools.file_search.embedding.windows import cut_into_windows, windows_of_chunks
 from lib.tools.file_search.index.filters import AttributeValue
 from lib.tools.file_search.index.protocol import FileKey, FileVectors, Index, IndexedFile
+from lib.tools.file_search.languages import language_of
 from lib.tools.file_search.parsing.document import ParsedDocument
 from lib.tools.file_search.parsing.parser import parse_file
 
@@ -89,19 +90,21 @@ async def _index_keywords(index: Index, new: NewFile, report: Report) -> None:
     document = await parse_file(new.path, new.filename)
     report(Progress("indexing", pages=document.page_count))
     chunks = await asyncio.to_thread(_chunks, document, new.chunking)
-    await asyncio.to_thread(index.add_file, _described(new), chunks)
+    language = await asyncio.to_thread(language_of, document.text)
+    await asyncio.to_thread(index.add_file, _described(new, language), chunks)
 
 
 def _chunks(document: ParsedDocument, strategy: ChunkingStrategy) -> list[Chunk]:
     return cut_into_chunks(document, tokenize(document.text), strategy)
 
 
-def _described(new: NewFile) -> IndexedFile:
+def _described(new: NewFile, language: str | None = None) -> IndexedFile:
     return IndexedFile(
         key=new.key,
         filename=new.filename,
         fingerprint=_fingerprint(new),
         attributes=new.attributes,
+        language=language,
     )
 
 

@@ -19,8 +19,8 @@ from lib.tools.file_search.embedding.embedder import (
     Vectors,
     unit_rows,
 )
-from lib.tools.file_search.embedding.languages import is_english
 from lib.tools.file_search.embedding.weights import GRAPH, MINILM, TOKENIZER
+from lib.tools.file_search.languages import may_be_english
 
 LONGEST_TEXT = 256
 # Larger batches leave the processor's cache and are slower, and a waiting query waits longer.
@@ -44,7 +44,7 @@ class LocalEmbedder:
         self._loading = threading.Lock()
 
     def knows(self, text: str) -> bool:
-        return is_english(text)
+        return may_be_english(text)
 
     async def embed_passages(self, texts: Sequence[str], embedded: EmbeddedSoFar) -> Vectors:
         loop = asyncio.get_running_loop()

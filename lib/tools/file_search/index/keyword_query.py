@@ -5,8 +5,6 @@ import threading
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from lib.tools.file_search.index.words import query_words
-
 # Scoring a row takes about a microsecond; the rarest words decide the ranking anyway.
 SCORED_ROWS = 20_000
 MOST_WORDS = 32
@@ -38,12 +36,14 @@ class TermReader:
         self._database.close()
 
 
-def match_expression(query: str, reader: TermReader, rows_with: Callable[[str], int]) -> str | None:
-    """The FTS5 expression for a query, or None when none of its words is in the index.
+def match_expression(
+    words: Sequence[str], reader: TermReader, rows_with: Callable[[str], int]
+) -> str | None:
+    """The FTS5 expression for a query's words, or None when none of them is in the index.
 
     Words are taken rarest first until they bring `SCORED_ROWS` rows to score.
     """
-    terms = reader.terms(query_words(query))
+    terms = reader.terms(words)
     counts = {word: rows_with(term) for word, term in terms.items()}
     rarest = sorted((word for word in counts if counts[word]), key=lambda word: counts[word])
     totals = accumulate(counts[word] for word in rarest)

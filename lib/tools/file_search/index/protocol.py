@@ -26,7 +26,8 @@ class FileKey(NamedTuple):
 class IndexedFile:
     """A file as the index knows it.
 
-    `fingerprint` tells which content and chunking the chunks come from. `embedder` names the
+    `fingerprint` tells which content and chunking the chunks come from; `language` is an ISO
+    639-1 code, None when the language cannot be told. `embedder` names the
     embedder that has dealt with the file, None while none has: until then the file is found by
     keywords alone. `is_embedded` is False where that embedder does not know the language.
     """
@@ -35,6 +36,7 @@ class IndexedFile:
     filename: str
     fingerprint: str
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    language: str | None = None
     embedder: str | None = None
     is_embedded: bool = False
     chunk_count: int = 0

@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS files (
     file_id TEXT NOT NULL,
     filename TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
+    language TEXT,
     attributes TEXT NOT NULL,
     embedder TEXT,
     chunk_count INTEGER NOT NULL,
@@ -25,6 +26,7 @@ CREATE TABLE IF NOT EXISTS chunks (
     pages TEXT NOT NULL,
     text TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS languages_of_store ON files (store, language);
 CREATE INDEX IF NOT EXISTS chunks_of_file ON chunks (file);
 CREATE TABLE IF NOT EXISTS vectors (
     row INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -25,7 +25,7 @@ from lib.tools.file_search.index.protocol import (
     StoredChunk,
 )
 from lib.tools.file_search.index.vector_cache import FileBlock, Segment, best_matches, segments_of
-from lib.tools.file_search.index.words import spaced
+from lib.tools.file_search.index.words import prepared, query_words
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 SCHEMA_VERSION = 1
@@ -69,15 +69,15 @@ class SqliteIndex:
             self._remove(database, file.key)
             store = self._store_row(database, file.key.store_id)
             row = database.execute(
-                "INSERT INTO files (store, file_id, filename, fingerprint, attributes,"
-                " chunk_count, text_bytes) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO files (store, file_id, filename, fingerprint, language,"
+                " attributes, chunk_count, text_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(store, file.key.file_id, file.filename, file.fingerprint),
-                    *(json.dumps(dict(file.attributes)), len(chunks)),
+                    *(file.language, json.dumps(dict(file.attributes)), len(chunks)),
                     sum(len(chunk.text.encode()) for chunk in chunks),
                 ),
             ).lastrowid
-            self._add_chunks(database, store, int(row or 0), file.filename, chunks)
+            self._add_chunks(database, store, int(row or 0), file, chunks)
 
     def add_vectors(self, key: FileKey, embedder: str, vectors: FileVectors | None) -> None:
         with self._write() as database:
@@ -146,11 +146,12 @@ class SqliteIndex:
 
     def search_keywords(self, scope: Scope, query: str, limit: int) -> list[Match]:
         stores = self._store_rows(scope.store_ids)
-        words = match_expression(query, self._reader, self._rows_with)
-        if not words or not stores:
+        words = query_words(query, self._languages(stores))
+        expression = match_expression(words, self._reader, self._rows_with)
+        if not expression:
             return []
         inside = " OR ".join(f"s{row}" for row in stores)
-        match = f"store : ({inside}) AND {{filename text}} : ({words})"
+        match = f"store : ({inside}) AND {{filename text}} : ({expression})"
         condition, allowed = "", self._allowed_files(scope)
         values: list[Any] = [FILENAME_WEIGHT, TEXT_WEIGHT, match]
         if allowed is not None:
@@ -246,10 +247,10 @@ class SqliteIndex:
         database: sqlite3.Connection,
         store: int,
         file_row: int,
-        filename: str,
+        file: IndexedFile,
         chunks: Sequence[Chunk],
     ) -> None:
-        name = spaced(filename)
+        name = prepared(file.filename, file.language)
         for chunk in chunks:
             row = database.execute(
                 "INSERT INTO chunks (file, first_character, last_character, tokens, pages,"
@@ -261,7 +262,7 @@ class SqliteIndex:
             ).lastrowid
             database.execute(
                 "INSERT INTO keywords (rowid, filename, text, store) VALUES (?, ?, ?, ?)",
-                (row, name, spaced(chunk.text), f"s{store}"),
+                (row, name, prepared(chunk.text, file.language), f"s{store}"),
             )
 
     def _remove(self, database: sqlite3.Connection, key: FileKey) -> bool:
@@ -270,13 +271,17 @@ class SqliteIndex:
         ).fetchone()
         if found is None:
             return False
-        name = spaced(found["filename"])
+        language = found["language"]
+        name = prepared(found["filename"], language)
         texts = database.execute("SELECT row, text FROM chunks WHERE file = ?", (found["row"],))
         # An inverted index without its texts must be told what to forget.
         database.executemany(
             "INSERT INTO keywords (keywords, rowid, filename, text, store)"
             " VALUES ('delete', ?, ?, ?, ?)",
-            [(row, name, spaced(text), f"s{found['store']}") for row, text in texts.fetchall()],
+            [
+                (row, name, prepared(text, language), f"s{found['store']}")
+                for row, text in texts.fetchall()
+            ],
         )
         for table in ("chunks", "vectors"):
             database.execute(f"DELETE FROM {table} WHERE file = ?", (found["row"],))
@@ -306,6 +311,13 @@ class SqliteIndex:
         rows = self._database.execute(
             "SELECT row FROM stores WHERE store_id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(store_ids)),),
+        )
+        return [row[0] for row in rows]
+
+    def _languages(self, stores: Sequence[int]) -> list[str | None]:
+        rows = self._database.execute(
+            "SELECT DISTINCT language FROM files WHERE store IN (SELECT value FROM json_each(?))",
+            (json.dumps(stores),),
         )
         return [row[0] for row in rows]
 
@@ -418,6 +430,7 @@ def _file(row: sqlite3.Row) -> IndexedFile:
         key=FileKey(row["store_id"], row["file_id"]),
         filename=row["filename"],
         fingerprint=row["fingerprint"],
+        language=row["language"],
         attributes=json.loads(row["attributes"]),
         embedder=row["embedder"],
         is_embedded=bool(row["is_embedded"]),

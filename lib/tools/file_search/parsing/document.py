@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -70,7 +71,7 @@ class ParsedDocument:
 class ChildAnswer(NamedTuple):
     """What the parsing process tells the app: pages as (text, number), or (code, reason)."""
 
-    pages: list[tuple[str, int | None]] = []
+    pages: Sequence[tuple[str, int | None]] = ()
     failure: tuple[FailureCode, str] | None = None
 
 

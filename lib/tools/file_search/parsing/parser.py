@@ -31,6 +31,8 @@ async def parse_file(path: Path, filename: str) -> ParsedDocument:
     Raises ParseFailure with a reason in words, whatever is wrong with the file.
     """
     extension = extension_of(filename)
+    # The child works in another folder.
+    path = await asyncio.to_thread(path.absolute)
     _check_size(path)
     answer = _decoded(*await _run_child(path, extension))
     if answer.failure:
@@ -50,7 +52,7 @@ def _check_size(path: Path) -> None:
 async def _run_child(path: Path, extension: str) -> tuple[int, bytes]:
     """The child's exit code and its answer. Killed when it takes too long or says too much."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", CHILD_MODULE, os.path.abspath(path), extension),
+        *(sys.executable, "-m", CHILD_MODULE, str(path), extension),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
