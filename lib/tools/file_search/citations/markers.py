@@ -22,7 +22,9 @@ _REFERENCE = re.compile(r"\s*(\d{1,4})\s*[:：]\s*(\d{1,4})\s*(?:†.*)?")
 _CUT_HEAD = re.compile(
     r"【(?:\s*\d{1,4}\s*(?:[:：]\s*\d{0,4}\s*)?)?\Z|【[^【】\n]*†|\[\d{1,4}:\d{1,4}†"
 )
-_BROKEN_HEAD = re.compile(r"【[^【】\n†]{0,20}†|\[\d{1,4}:\d{1,4}†|【\s*\d{1,4}\s*[:：]\s*\d{0,4}")
+_BROKEN_HEAD = re.compile(
+    r"【[^【】\n†]{0,20}†|\[\d{1,4}:\d{1,4}†|【(?:\s*\d{1,4}\s*[:：]\s*\d{0,4})?"
+)
 
 # Without a marker a result is cited when it holds most of what the answer says.
 FIT_TO_CITE = 0.5
