@@ -13,18 +13,16 @@ from lib.tools.file_search.embedding.embedder import (
 )
 
 BATCH_TEXTS = 64
-RETRIES = 4
 
 
 class EndpointEmbedder:
     """Embeds by a model on a server. Which languages it knows is the user's choice of model."""
 
-    def __init__(self, base_url: str, model: str, api_key: str | None) -> None:
-        self.name = f"{base_url}#{model}"
+    def __init__(self, model: str, client: openai.AsyncOpenAI) -> None:
+        """`client` has the endpoint's address, key, timeout and retries."""
+        self.name = f"{client.base_url}#{model}"
         self._model = model
-        self._client = openai.AsyncOpenAI(
-            base_url=base_url, api_key=api_key or "none", max_retries=RETRIES
-        )
+        self._client = client
 
     def knows(self, text: str) -> bool:
         return bool(text)

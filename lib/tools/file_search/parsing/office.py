@@ -15,7 +15,8 @@ MOST_CELLS = 5_000_000
 def parse(path: Path, extension: str) -> list[Page]:
     found = extract(path, OFFICE[extension])
     if extension == ".pptx":
-        return [Page(_slide(page), page.page_number) for page in found.pages or []]
+        pages = found.pages or []
+        return [Page(_joined(page.content, page.speaker_notes), page.page_number) for page in pages]
     return [Page(clean(found.content))]
 
 
@@ -41,8 +42,8 @@ def extract(path: Path, mime_type: str) -> xberg.ExtractedDocument:
     return result.results[0]
 
 
-def _slide(page: xberg.PageContent) -> str:
-    return clean("\n\n".join(filter(None, (page.content, page.speaker_notes))))
+def _joined(shown: str, notes: str | None) -> str:
+    return clean("\n\n".join(filter(None, (shown, notes))))
 
 
 def _reason(error: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from lib.tools.file_search.index.filters import FilterError, parse_filter
 
-ATTRIBUTES = {"year": 2024.0, "region": "EU", "draft": False}
+ATTRIBUTES: dict[str, str | float | bool] = {"year": 2024.0, "region": "EU", "draft": False}
 
 
 def compare(kind: str, key: str, value: Any) -> dict[str, Any]:

@@ -249,7 +249,7 @@ async def test_the_parser_sees_none_of_the_apps_secrets(
         environments.append(options["env"])  # type: ignore[arg-type]
         return await real(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(parser.asyncio, "create_subprocess_exec", spy)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", spy)
     path = tmp_path / "stored"
     path.write_text("hello")
 
