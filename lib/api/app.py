@@ -9,6 +9,7 @@ from lib.api import (
     errors,
     files,
     health,
+    inspection,
     messages,
     models,
     runs,
