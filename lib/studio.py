@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from lib.engine.builtin.code_interpreter import CodeInterpreterTool
 from lib.engine.builtin.protocol import BuiltinTool
 from lib.engine.engine import Engine
 from lib.engine.events import open_event_log
@@ -12,6 +13,7 @@ from lib.models.registry import ModelRegistry
 from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
+from lib.tools.code_interpreter.interpreter import CodeInterpreter
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ class Studio:
         blobs: Blobs,
         models: ModelRegistry,
         embedded: EmbeddedProvider | None,
+        code: CodeInterpreterTool,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -36,6 +39,7 @@ class Studio:
         self.blobs = blobs
         self.models = models
         self.embedded = embedded
+        self.code = code
 
 
 @asynccontextmanager
@@ -43,17 +47,22 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     """Start everything, taking up unfinished runs, and stop it again. Raises StorageError."""
     store = open_store(settings.database)
     embedded = _embedded(settings)
-    blobs = Blobs(settings.data_dir.resolve() / "files")
-    builtin: dict[str, BuiltinTool] = {}
+    data_dir = settings.data_dir.resolve()
+    blobs = Blobs(data_dir / "files")
+    code = CodeInterpreterTool(
+        CodeInterpreter(data_dir / "sandbox", settings.code_interpreter), store, blobs
+    )
+    builtin: dict[str, BuiltinTool] = {code.type: code}
     models = ModelRegistry(settings, embedded)
     engine = Engine(store, await open_event_log(store), blobs, models, builtin, settings)
     if embedded:
         embedded.start()
     await engine.start()
     try:
-        yield Studio(settings, store, engine, blobs, models, embedded)
+        yield Studio(settings, store, engine, blobs, models, embedded, code)
     finally:
         await engine.close()
+        await code.close()
         await models.close()
         store.close()
 

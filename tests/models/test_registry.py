@@ -1,7 +1,7 @@
 """Which provider and which model answer for a name."""
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +46,7 @@ class Embedded:
     name: str = "qwen2.5-coder-1.5b"
     state: State = field(default_factory=State)
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         raise NotImplementedError
 
     async def list_models(self) -> list[ModelInfo]:
