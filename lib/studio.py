@@ -10,6 +10,7 @@ from lib.engine.engine import Engine
 from lib.engine.events import open_event_log
 from lib.models.embedded.provider import EmbeddedProvider
 from lib.models.registry import ModelRegistry
+from lib.observability.tracing import Tracing, start_tracing
 from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
@@ -32,6 +33,7 @@ class Studio:
         models: ModelRegistry,
         embedded: EmbeddedProvider | None,
         code: CodeInterpreterTool,
+        tracing: Tracing,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -40,6 +42,7 @@ class Studio:
         self.models = models
         self.embedded = embedded
         self.code = code
+        self.tracing = tracing
 
 
 @asynccontextmanager
@@ -57,11 +60,13 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     engine = Engine(store, await open_event_log(store), blobs, models, builtin, settings)
     if embedded:
         embedded.start()
+    tracing = start_tracing(settings, store, engine.log)
     await engine.start()
     try:
-        yield Studio(settings, store, engine, blobs, models, embedded, code)
+        yield Studio(settings, store, engine, blobs, models, embedded, code, tracing)
     finally:
         await engine.close()
+        await tracing.close()
         await code.close()
         await models.close()
         store.close()

@@ -9,6 +9,7 @@ from lib.api import (
     errors,
     files,
     health,
+    inspection,
     messages,
     models,
     runs,
@@ -31,7 +32,18 @@ def create_api() -> FastAPI:
     )
     errors.install(app)
     # Fixed paths such as /threads/runs before those that take any id in their place.
-    for resource in (models, assistants, transfer, runs, steps, messages, threads, files, health):
+    for resource in (
+        models,
+        assistants,
+        transfer,
+        runs,
+        inspection,
+        steps,
+        messages,
+        threads,
+        files,
+        health,
+    ):
         app.include_router(resource.router)
     app.add_middleware(TrailingSlashes)
     app.add_middleware(Keys)
