@@ -33,6 +33,9 @@ def replayed_stream(log: EventLog, run_id: str, after: int) -> StreamingResponse
     """All of a run's events after one of them, then live, until the run is over."""
 
     async def chunks() -> AsyncIterator[bytes]:
+        if await log.has_ended(run_id, after):
+            yield _DONE
+            return
         async for event in log.follow(run_id, after, _KEEP_ALIVE_AFTER):
             yield _as_bytes(event)
             if event is not None and event.name in END_EVENTS:

@@ -173,6 +173,10 @@ class EventLog:
         finally:
             self.unsubscribe(run_id, subscription)
 
+    async def has_ended(self, run_id: str, after: int) -> bool:
+        """Whether the run's last event is not after the one with id `after`: none will come."""
+        return await self._store.read(partial(_has_ended, run_id=run_id, after=after))
+
     def end_followers(self, run_id: str) -> None:
         """Let the followers of a run go that will have no more events: it was deleted."""
         for subscription in self._followers.get(run_id, set()):
@@ -250,6 +254,13 @@ def _insert(session: Session, events: list[Event]) -> None:
         for event in events
     ]
     session.connection().execute(_INSERT, rows)
+
+
+def _has_ended(session: Session, run_id: str, after: int) -> bool:
+    query = select(EventRow.id).where(
+        EventRow.run_id == run_id, EventRow.id <= after, EventRow.name.in_(END_EVENTS)
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def _page(session: Session, run_id: str, after: int) -> list[Event]:
