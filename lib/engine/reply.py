@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -134,20 +135,22 @@ class Reply:
         if not text:
             return
         if self._message is None:
-            self._message = await self._log.write(self._start_message)
-        is_new_part = kind not in [part_kind for part_kind, _ in self._message.parts]
-        index = self._message.add(kind, text)
-        part = _content_delta(index, kind, text, is_new_part)
+            await self._log.write(partial(self._start_message, kind=kind, text=text))
+        else:
+            self._log.delta(*self._said(self._message, kind, text))
+
+    def _said(self, message: _OpenMessage, kind: str, text: str) -> tuple[str, str, str, str]:
+        """Append to the message. Returns the delta's event, as the log takes it."""
+        is_new_part = kind not in [part_kind for part_kind, _ in message.parts]
+        part = _content_delta(message.add(kind, text), kind, text, is_new_part)
         payload = {
-            "id": self._message.row.id,
+            "id": message.row.id,
             "object": "thread.message.delta",
             "delta": {"content": [part]},
         }
-        self._log.delta(
-            self._run.id, "thread.message.delta", _compact(payload), self._message.row.id
-        )
+        return self._run.id, "thread.message.delta", _compact(payload), message.row.id
 
-    def _start_message(self, session: Session, events: EventSink) -> _OpenMessage:
+    def _start_message(self, session: Session, events: EventSink, kind: str, text: str) -> None:
         run = self._run
         check_owned(session, run.id, run.attempt)
         message = MessageRow(
@@ -168,7 +171,10 @@ class Reply:
             events.step(name, step)
         for name in ("created", IN_PROGRESS):
             events.message(name, message, run.id)
-        return _OpenMessage(message, step)
+        started = _OpenMessage(message, step)
+        events.add(*self._said(started, kind, text))
+        # Not for the caller to set: cancelled meanwhile, it could not keep what was said.
+        self._message = started
 
     def _close_message(self, session: Session, events: EventSink, usage: Usage) -> None:
         assert self._message is not None
