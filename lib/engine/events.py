@@ -120,7 +120,9 @@ class EventLog:
         """Append a delta; it is stored and announced in a moment, together with its neighbours."""
         self._deltas.append((run_id, name, data, subject_id))
         if not self._storing_deltas:
-            self._store_deltas()
+            self._storing_deltas = True
+            # What the model has sent already comes in this same turn of the loop.
+            asyncio.get_running_loop().call_soon(self._keep_storing_deltas)
 
     async def write(self, work: Callable[[Session, EventSink], T]) -> T:
         """Run a unit of work whose events are stored with it and announced once they are safe.
@@ -192,10 +194,18 @@ class EventLog:
             after = page[-1].id
             yield page
 
-    def _store_deltas(self) -> None:
+    def _keep_storing_deltas(self) -> None:
+        """Store one batch after the other, each with all that came during the one before."""
+        stored = self._store_deltas()
+        self._storing_deltas = stored is not None
+        if stored is not None:
+            stored.add_done_callback(lambda _: self._keep_storing_deltas())
+
+    def _store_deltas(self) -> "asyncio.Future[None] | None":
+        """Store the deltas that wait, in one unit of work; None when there are none."""
         deltas, self._deltas = self._deltas, []
         if not deltas:
-            return
+            return None
         sink = EventSink(self._ids)
 
         def unit(session: Session) -> None:
@@ -203,15 +213,9 @@ class EventLog:
                 sink.add(*delta)
             _insert(session, sink.events)
 
-        self._storing_deltas = True
-        self._announced(self._store.write(unit), sink).add_done_callback(self._deltas_stored)
-
-    def _deltas_stored(self, done: "asyncio.Future[None]") -> None:
-        if error := done.exception():
-            # The message itself is written whole at its end; only the replay has a gap.
-            logger.warning("Deltas could not be stored: %s", error)
-        self._storing_deltas = False
-        self._store_deltas()
+        stored = self._announced(self._store.write(unit), sink)
+        stored.add_done_callback(_warn_of_lost_deltas)
+        return stored
 
     def _announced(self, done: "asyncio.Future[T]", sink: EventSink) -> "asyncio.Future[T]":
         def announce(done: "asyncio.Future[T]") -> None:
@@ -232,6 +236,12 @@ class EventLog:
 async def open_event_log(store: Store) -> EventLog:
     last_id = await store.read(lambda session: session.scalar(select(func.max(EventRow.id))))
     return EventLog(store, last_id or 0)
+
+
+def _warn_of_lost_deltas(done: "asyncio.Future[None]") -> None:
+    if error := done.exception():
+        # The message itself is written whole at its end; only the replay has a gap.
+        logger.warning("Deltas could not be stored: %s", error)
 
 
 def _insert(session: Session, events: list[Event]) -> None:
