@@ -10,6 +10,8 @@ from lib.engine.engine import Engine
 from lib.engine.events import open_event_log
 from lib.models.embedded.provider import EmbeddedProvider
 from lib.models.registry import ModelRegistry
+from lib.observability.figures import Figures
+from lib.observability.pricing import Prices
 from lib.observability.tracing import Tracing, start_tracing
 from lib.settings import Settings
 from lib.store.blobs import Blobs
@@ -60,6 +62,9 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     engine = Engine(store, await open_event_log(store), blobs, models, builtin, settings)
     if embedded:
         embedded.start()
+    prices = Prices(settings.model_prices, settings.model_base_url)
+    prices.load_in_background()
+    engine.log.keep(Figures(prices).keep)
     tracing = start_tracing(settings, store, engine.log)
     await engine.start()
     try:
