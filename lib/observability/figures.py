@@ -1,6 +1,7 @@
 """What a run came to: how long it took and waited, its tokens and its cost, written at its end."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
@@ -58,7 +59,7 @@ class Figures:
 def waiting_ms(moments: list[tuple[str, int]]) -> int:
     """How long a run waited for people, from the names and times of its own events, in order."""
     waited = 0
-    for (name, since), (_, until) in zip(moments, moments[1:], strict=False):
+    for (name, since), (_, until) in pairwise(moments):
         if name == _WAITS:
             waited += until - since
     return waited

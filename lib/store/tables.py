@@ -89,11 +89,12 @@ class RunRow(Row):
         Index(None, "thread_id", "position"),
         Index(None, "assistant_id", "position"),
         Index(None, "status", "expires_at"),
+        Index(None, "status", "position"),
         # Holds all that lists and totals of many runs look at, so that they never read whole rows.
         Index(
             "ix_runs_figures",
-            "created_at",
             "status",
+            "created_at",
             "assistant_id",
             "thread_id",
             "model",

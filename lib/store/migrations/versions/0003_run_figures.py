@@ -18,7 +18,7 @@ _FIGURES = [
     sa.Column("reasoning_tokens", sa.Integer(), nullable=True),
     sa.Column("cost", sa.Double(), nullable=True),
 ]
-_COVERED = ["created_at", "status", "assistant_id", "thread_id", "model", "answered_by"]
+_COVERED = ["status", "created_at", "assistant_id", "thread_id", "model", "answered_by"]
 _USAGE_OF_EARLIER_RUNS = """
     UPDATE runs SET
         prompt_tokens = json_extract(usage, '$.prompt_tokens'),
@@ -37,9 +37,8 @@ def upgrade() -> None:
         op.add_column("runs", column)
     op.add_column("model_calls", sa.Column("cost", sa.Double(), nullable=True))
     op.execute(_USAGE_OF_EARLIER_RUNS)
-    op.create_index(
-        "ix_runs_figures", "runs", [*_COVERED, *(column.name for column in _FIGURES)]
-    )
+    op.create_index(op.f("ix_runs_status_position"), "runs", ["status", "position"])
+    op.create_index("ix_runs_figures", "runs", [*_COVERED, *(column.name for column in _FIGURES)])
     op.create_table(
         "prompt_batches",
         sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
@@ -80,6 +79,7 @@ def downgrade() -> None:
     op.drop_table("prompt_batch_items")
     op.drop_table("prompt_batches")
     op.drop_index("ix_runs_figures", "runs")
+    op.drop_index(op.f("ix_runs_status_position"), "runs")
     op.drop_column("model_calls", "cost")
     for column in _FIGURES:
         op.drop_column("runs", column.name)
