@@ -1,5 +1,7 @@
 """What the shown runs come to: totals above the table, charts over time and by group."""
 
+from typing import Any, cast
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -122,7 +124,7 @@ def _chart(title: str, chart: alt.Chart) -> None:
 
 
 def _bars(days: pd.DataFrame, column: str, title: str, form: str) -> alt.Chart:
-    return (
+    chart = (
         alt.Chart(days)
         .mark_bar(cornerRadiusEnd=3, size=max(2, min(26, 300 // max(1, len(days)))))
         .encode(
@@ -131,13 +133,14 @@ def _bars(days: pd.DataFrame, column: str, title: str, form: str) -> alt.Chart:
             tooltip=[_DAY, alt.Tooltip(f"{column}:Q", title=title, format=form)],
         )
     )
+    return cast(alt.Chart, chart)
 
 
 def _durations(days: pd.DataFrame) -> alt.Chart:
     long = days.melt("group", ["p50", "p95"], "of", "seconds").replace(
         {"p50": "Half of the runs", "p95": "95% of the runs"}
     )
-    return (
+    chart = (
         alt.Chart(long)
         .mark_line(point=True)
         .encode(
@@ -147,9 +150,10 @@ def _durations(days: pd.DataFrame) -> alt.Chart:
             tooltip=[_DAY, "of:N", alt.Tooltip("seconds:Q", format=".1f")],
         )
     )
+    return cast(alt.Chart, chart)
 
 
-def _columns(by: GroupedBy) -> dict[str, object]:
+def _columns(by: GroupedBy) -> dict[str, Any]:
     number = st.column_config.NumberColumn
     first = (
         st.column_config.DateColumn("Day")

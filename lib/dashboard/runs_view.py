@@ -53,6 +53,10 @@ from lib.dashboard.trace_words import trace_sentence
 MOST_STEPS = 1_000
 STEPS_SHOWN_WHOLE = 15
 SEARCH_CONTENT: RunStepInclude = "step_details.tool_calls[*].file_search.results[*].content"
+EXPORTS: list[tuple[str, Literal["csv", "jsonl"], str]] = [
+    ("CSV", "csv", "text/csv"),
+    ("JSON lines", "jsonl", "application/jsonl"),
+]
 PARTS = ["Steps", "Timeline", "Model calls", "Events", "Compare"]
 RUNS_A_PAGE = 15
 LIVE = 1.0
@@ -202,10 +206,7 @@ def _change(client: OpenAI, action: Literal["cancel", "delete"], run_ids: list[s
 
 
 def _exports(client: OpenAI, filters: RunQuery) -> None:
-    for label, form, mime in (
-        ("CSV", "csv", "text/csv"),
-        ("JSON lines", "jsonl", "application/jsonl"),
-    ):
+    for label, form, mime in EXPORTS:
         st.download_button(
             label,
             data=partial(export_runs, client, dict(filters), form),
