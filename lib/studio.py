@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from lib.engine.batches import Batches
 from lib.engine.builtin.code_interpreter import CodeInterpreterTool
 from lib.engine.builtin.protocol import BuiltinTool
 from lib.engine.engine import Engine
@@ -36,6 +37,7 @@ class Studio:
         embedded: EmbeddedProvider | None,
         code: CodeInterpreterTool,
         tracing: Tracing,
+        batches: Batches,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -45,6 +47,7 @@ class Studio:
         self.embedded = embedded
         self.code = code
         self.tracing = tracing
+        self.batches = batches
 
 
 @asynccontextmanager
@@ -67,9 +70,12 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     engine.log.keep(Figures(prices).keep)
     tracing = start_tracing(settings, store, engine.log)
     await engine.start()
+    batches = Batches(store, engine)
+    batches.start()
     try:
-        yield Studio(settings, store, engine, blobs, models, embedded, code, tracing)
+        yield Studio(settings, store, engine, blobs, models, embedded, code, tracing, batches)
     finally:
+        await batches.close()
         await engine.close()
         await tracing.close()
         await code.close()

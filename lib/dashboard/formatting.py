@@ -39,7 +39,9 @@ def duration(seconds: float) -> str:
 
 
 def seconds(milliseconds: float) -> str:
-    """`0.4 s`, `14 s` or `2 min 5 s`: tenths where they still say something."""
+    """`< 0.1 s`, `0.4 s`, `14 s` or `2 min 5 s`: tenths where they still say something."""
+    if milliseconds < 100:
+        return "< 0.1 s"
     if milliseconds < 10_000:
         return f"{milliseconds / 1000:.1f} s"
     return duration(milliseconds / 1000)

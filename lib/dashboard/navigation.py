@@ -6,14 +6,14 @@ from typing import Literal
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-PageName = Literal["assistants", "chat", "runs", "settings"]
+PageName = Literal["assistants", "chat", "runs", "batch", "settings"]
 
 FOLDER = Path(__file__).parents[2] / "pages"
 
 
 def all_pages() -> list[StreamlitPage]:
     """The pages in the order of the menu."""
-    return [page("assistants"), page("chat"), page("runs"), page("settings")]
+    return [page("assistants"), page("chat"), page("runs"), page("batch"), page("settings")]
 
 
 def page(name: PageName) -> StreamlitPage:
@@ -40,6 +40,13 @@ def page(name: PageName) -> StreamlitPage:
                 title="Runs",
                 icon=":material/timeline:",
                 help="Every run with its status, duration, tokens and steps.",
+            )
+        case "batch":
+            return st.Page(
+                FOLDER / "batch.py",
+                title="Batch",
+                icon=":material/playlist_play:",
+                help="Many prompts for one assistant, some at a time, with all answers.",
             )
         case "settings":
             return st.Page(

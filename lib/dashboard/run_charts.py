@@ -25,18 +25,19 @@ VIEWS: dict[str, GroupedBy] = {
     "By model": "model",
 }
 _GROUPS_SHOWN = 100
+_TEAL = "#0E837A"
 
 
 def totals(client: OpenAI, query: RunQuery) -> None:
     """One row of figures about all runs that the filters let through."""
     total = _stats(client, str(client.base_url), dict(query), None, 0).total
     rate = total.failure_rate
-    tokens = f"{compact(total.prompt_tokens)} in, {compact(total.completion_tokens)} out"
+    tokens = compact(total.prompt_tokens + total.completion_tokens)
     facts = {
         "Runs": (f"{total.runs:,}", None),
         "Failed or expired": ("–" if rate is None else f"{rate:.0%}", None),
-        "Half are done within": (_time(total.p50_ms), "Completed runs, without waiting for you."),
-        "95% are done within": (_time(total.p95_ms), "Completed runs, without waiting for you."),
+        "Half within": (_time(total.p50_ms), "Completed runs, without waiting for you."),
+        "95% within": (_time(total.p95_ms), "Completed runs, without waiting for you."),
         "Tokens": (tokens, _token_details(total)),
         "Cost": (money(total.cost), _cost_details(total)),
     }
@@ -120,13 +121,13 @@ def _charts(table: pd.DataFrame) -> None:
 def _chart(title: str, chart: alt.Chart) -> None:
     with st.container(border=True):
         st.markdown(f"**{title}**")
-        st.altair_chart(chart, height=170, alt=title)
+        st.altair_chart(chart, height=190, alt=title)
 
 
 def _bars(days: pd.DataFrame, column: str, title: str, form: str) -> alt.Chart:
     chart = (
         alt.Chart(days)
-        .mark_bar(cornerRadiusEnd=3, size=max(2, min(26, 300 // max(1, len(days)))))
+        .mark_bar(color=_TEAL, cornerRadiusEnd=3, size=max(2, min(26, 300 // max(1, len(days)))))
         .encode(
             x=_DAY_AXIS,
             y=alt.Y(f"{column}:Q", title=None, axis=alt.Axis(format=form, tickCount=4)),
@@ -146,7 +147,7 @@ def _durations(days: pd.DataFrame) -> alt.Chart:
         .encode(
             x=_DAY_AXIS,
             y=alt.Y("seconds:Q", title="Seconds", axis=alt.Axis(tickCount=4)),
-            color=alt.Color("of:N", title=None, legend=alt.Legend(orient="bottom")),
+            color=alt.Color("of:N", title=None, legend=alt.Legend(orient="top")),
             tooltip=[_DAY, "of:N", alt.Tooltip("seconds:Q", format=".1f")],
         )
     )

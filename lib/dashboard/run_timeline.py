@@ -19,8 +19,9 @@ KINDS = {
     "person": "Waits for a person",
 }
 COLORS = ["#8A9795", "#78AEF0", "#2563B8", "#2E9E68", "#D9822B"]
-_ROW = 26
-_TALLEST = 640
+_ROW = 30
+_THINNEST = 14
+_TALLEST = 1200
 
 
 def timeline_chart(spans: Sequence[Span], steps: Sequence[RunStep]) -> None:
@@ -36,7 +37,9 @@ def timeline_chart(spans: Sequence[Span], steps: Sequence[RunStep]) -> None:
         .encode(
             x=alt.X("start:Q", title="Seconds since the run was created"),
             x2="end:Q",
-            y=alt.Y("row:N", title=None, sort=rows, axis=alt.Axis(labelLimit=180)),
+            y=alt.Y(
+                "row:N", title=None, sort=rows, axis=alt.Axis(labelLimit=180, labelOverlap=False)
+            ),
             color=alt.Color(
                 "what:N",
                 title=None,
@@ -46,8 +49,9 @@ def timeline_chart(spans: Sequence[Span], steps: Sequence[RunStep]) -> None:
             tooltip=["row:N", "what:N", alt.Tooltip("name:N", title="who"), "took:N"],
         )
     )
-    height = min(_TALLEST, 90 + _ROW * len(rows))
-    st.altair_chart(chart, height=height, alt="What the run did when")
+    row = max(_THINNEST, min(_ROW, _TALLEST // len(rows)))
+    chart = chart.properties(height=alt.Step(row))
+    st.altair_chart(chart, height="content", alt="What the run did when")
 
 
 def timeline_table(spans: Sequence[Span], steps: Sequence[RunStep]) -> pd.DataFrame:

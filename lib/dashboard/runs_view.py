@@ -423,7 +423,7 @@ RUN_COLUMNS = {
     "started": st.column_config.DatetimeColumn("Started", format="D MMM, HH:mm", width=100),
     "steps": st.column_config.NumberColumn("Steps", width=50),
     "seconds": st.column_config.NumberColumn("Duration", format="%.1f s", width=75),
-    "waited": st.column_config.NumberColumn("Waited", format="%.0f s", width=65),
+    "waited": st.column_config.NumberColumn("Waited", format="%.1f s", width=65),
     "tokens_in": st.column_config.NumberColumn("Tokens in", format="localized", width=75),
     "cached": st.column_config.NumberColumn("Cached", format="localized", width=65),
     "tokens_out": st.column_config.NumberColumn("Tokens out", format="localized", width=80),
