@@ -2,7 +2,7 @@
 
 A unit of work is a plain function over a SQLAlchemy session. Running it whole in one thread costs
 a single hand-over; SQLAlchemy's asyncio layer over SQLite pays one per statement, which measured
-2.8 to 3.6 times the time (`benchmarks/store.py`). Writes go through one thread in the order they
+more than twice the time (`benchmarks/store.py`). Writes go through one thread in the order they
 were asked for, as SQLite has one writer anyway.
 """
 
