@@ -11,6 +11,7 @@ from lib.models.registry import ModelRegistry
 from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
+from lib.tools.functions.folder import FunctionFolder
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Studio:
         engine: Engine,
         blobs: Blobs,
         models: ModelRegistry,
+        functions: FunctionFolder,
         embedded: EmbeddedProvider | None,
     ) -> None:
         self.settings = settings
@@ -34,6 +36,7 @@ class Studio:
         self.engine = engine
         self.blobs = blobs
         self.models = models
+        self.functions = functions
         self.embedded = embedded
 
 
@@ -44,12 +47,15 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     embedded = _embedded(settings)
     blobs = Blobs(settings.data_dir.resolve() / "files")
     models = ModelRegistry(settings, embedded)
-    engine = Engine(store, await open_event_log(store), blobs, models, settings.run_expires_after)
+    functions = FunctionFolder(settings.functions_dir, settings.secret_names())
+    engine = Engine(
+        store, await open_event_log(store), blobs, models, functions, settings.run_expires_after
+    )
     if embedded:
         embedded.start()
     await engine.start()
     try:
-        yield Studio(settings, store, engine, blobs, models, embedded)
+        yield Studio(settings, store, engine, blobs, models, functions, embedded)
     finally:
         await engine.close()
         await models.close()

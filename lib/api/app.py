@@ -6,8 +6,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lib.api import (
     assistants,
+    drafts,
     errors,
     files,
+    functions,
     health,
     messages,
     models,
@@ -32,7 +34,19 @@ def create_api() -> FastAPI:
     )
     errors.install(app)
     # Fixed paths such as /threads/runs before those that take any id in their place.
-    for resource in (models, assistants, transfer, runs, steps, messages, threads, files, health):
+    for resource in (
+        models,
+        assistants,
+        transfer,
+        runs,
+        drafts,
+        steps,
+        messages,
+        threads,
+        files,
+        functions,
+        health,
+    ):
         app.include_router(resource.router)
     app.add_middleware(TrailingSlashes)
     return app

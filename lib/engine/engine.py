@@ -15,7 +15,7 @@ from lib.engine.errors import RefusedError, RunLostError
 from lib.engine.events import EventLog, EventSink
 from lib.engine.executors.in_process import InProcessExecutor
 from lib.engine.messages import NewMessage, add_message, add_thread, as_message, queue_message
-from lib.engine.run_loop import Models, RunLoop
+from lib.engine.run_loop import Functions, Models, RunLoop
 from lib.engine.runs import NewRun, ToolOutput, active_run, create_run, submit_tool_outputs
 from lib.engine.states import CANCELLING, EXPIRED, IN_PROGRESS, QUEUED, states_that_lead_to
 from lib.store.blobs import Blobs
@@ -33,12 +33,18 @@ class Engine:
     """Everything that changes runs. One for a process; `start` takes up what was left undone."""
 
     def __init__(
-        self, store: Store, log: EventLog, blobs: Blobs, models: Models, run_expires_after: int
+        self,
+        store: Store,
+        log: EventLog,
+        blobs: Blobs,
+        models: Models,
+        functions: Functions,
+        run_expires_after: int,
     ) -> None:
         self.log = log
         self._store = store
         self._run_expires_after = run_expires_after
-        self._executor = InProcessExecutor(RunLoop(store, log, blobs, models))
+        self._executor = InProcessExecutor(RunLoop(store, log, blobs, models, functions))
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:

@@ -18,7 +18,8 @@ from lib.engine import transitions
 from lib.engine.context import History, PromptTooLongError, fit, halve, read_history
 from lib.engine.errors import RunLostError
 from lib.engine.events import EventLog, EventSink
-from lib.engine.reply import ClaimedRun, Reply, usage_from_json, usage_json
+from lib.engine.reply import ClaimedRun, Reply, complete_step, usage_from_json, usage_json
+from lib.engine.runs import ToolOutput, calls_without_output, take_outputs, waiting_step
 from lib.models.provider import (
     ContextTooLongError,
     Finished,
@@ -33,6 +34,7 @@ from lib.models.provider import (
 from lib.store.blobs import Blobs
 from lib.store.database import StorageError, Store
 from lib.store.tables import Json, RunRow
+from lib.tools.functions.folder import FunctionOutput
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ _INTERNAL: Json = {
     "code": "server_error",
     "message": "The server made a mistake on this run; its console says more. Try again.",
 }
+ANSWERED_BY_SERVER = "server"
+"""Who answered a call that this server ran itself."""
 _ANSWER_SHARE = 4
 """A quarter of the context window is left for the answer."""
 
@@ -53,6 +57,14 @@ class Models(Protocol):
     """Where models are found by the names that assistants use."""
 
     async def resolve(self, requested: str) -> tuple[ModelProvider, str]: ...
+
+
+class Functions(Protocol):
+    """The functions that this server can run itself."""
+
+    async def names(self) -> set[str]: ...
+
+    async def run(self, name: str, arguments: str) -> FunctionOutput: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +91,14 @@ class FilteredError(Exception):
 class RunLoop:
     """Advances runs. One for a process; every run is a call of `advance`."""
 
-    def __init__(self, store: Store, log: EventLog, blobs: Blobs, models: Models) -> None:
+    def __init__(
+        self, store: Store, log: EventLog, blobs: Blobs, models: Models, functions: Functions
+    ) -> None:
         self._store = store
         self._blobs = blobs
         self._log = log
         self._models = models
+        self._functions = functions
 
     async def advance(self, run_id: str) -> None:
         """Work on a run until it waits for somebody, or is over. Never raises for a run's own sake.
@@ -125,7 +140,7 @@ class RunLoop:
         except (asyncio.CancelledError, ModelError):
             await self._keep_partial(claimed, reply)
             raise
-        return await self._settle(claimed, reply, finished)
+        return await self._settle(work, reply, finished)
 
     async def _stream(
         self, provider: ModelProvider, model: str, work: _Work, reply: Reply
@@ -142,25 +157,64 @@ class RunLoop:
                     raise ModelError(error.code, error.message) from error
         raise AssertionError("unreachable")
 
-    async def _settle(self, claimed: ClaimedRun, reply: Reply, finished: Finished) -> bool:
+    async def _settle(self, work: _Work, reply: Reply, finished: Finished) -> bool:
+        claimed = work.claimed
         if finished.reason == "length":
             await self._keep_partial(claimed, reply, finished)
             raise LimitReachedError("max_completion_tokens")
         if finished.reason == "content_filter":
             await self._keep_partial(claimed, reply, finished)
             raise FilteredError
+        run_by_itself = await self._functions_without_asking(work.run)
 
-        def settle(session: Session, events: EventSink) -> bool:
+        def settle(session: Session, events: EventSink) -> list[Json]:
             run = transitions.owned(session, claimed.id, claimed.attempt)
             _count(run, finished)
             step = reply.settle(session, events, finished.usage, finished.replay)
             if step is None:
                 transitions.complete(session, events, run)
-                return False
-            transitions.require_action(events, run, _calls_to_answer(step.step_details))
-            return False
+                return []
+            calls = calls_without_output(step)
+            own_calls = [call for call in calls if call["function"]["name"] in run_by_itself]
+            if not own_calls:
+                transitions.require_action(events, run, _calls_to_answer(calls))
+            return own_calls
 
-        return await self._log.write(settle)
+        own_calls = await self._log.write(settle)
+        return await self._run_own_calls(claimed, own_calls) if own_calls else False
+
+    async def _functions_without_asking(self, run: RunRow) -> set[str]:
+        """The functions that the run's tools let this server run, of those that it has."""
+        allowed = {
+            tool["function"]["name"]
+            for tool in run.tools
+            if tool["type"] == "function" and tool["function"].get("run") == "auto"
+        }
+        return allowed & await self._functions.names() if allowed else set()
+
+    async def _run_own_calls(self, claimed: ClaimedRun, calls: list[Json]) -> bool:
+        """Run these calls here. True when none of their round waits for somebody else."""
+        functions = [call["function"] for call in calls]
+        results = await asyncio.gather(
+            *(self._functions.run(one["name"], one["arguments"]) for one in functions)
+        )
+        outputs = [
+            ToolOutput(call["id"], result.output, ANSWERED_BY_SERVER)
+            for call, result in zip(calls, results, strict=True)
+        ]
+
+        def record(session: Session, events: EventSink) -> bool:
+            run = transitions.owned(session, claimed.id, claimed.attempt)
+            step = waiting_step(session, run.id)
+            take_outputs(step, outputs)
+            waiting = calls_without_output(step)
+            if waiting:
+                transitions.require_action(events, run, _calls_to_answer(waiting))
+                return False
+            complete_step(events, step)
+            return True
+
+        return await self._log.write(record)
 
     async def _keep_partial(
         self, claimed: ClaimedRun, reply: Reply, finished: Finished | None = None
@@ -285,7 +339,7 @@ def _tool(tool: Json) -> FunctionTool:
     )
 
 
-def _calls_to_answer(step_details: Json) -> list[Json]:
+def _calls_to_answer(calls: list[Json]) -> list[Json]:
     return [
         {
             "id": call["id"],
@@ -295,7 +349,7 @@ def _calls_to_answer(step_details: Json) -> list[Json]:
                 "arguments": call["function"]["arguments"],
             },
         }
-        for call in step_details["tool_calls"]
+        for call in calls
     ]
 
 

@@ -44,6 +44,8 @@ class NewRun:
 class ToolOutput:
     tool_call_id: str
     output: str
+    answered_by: str | None = None
+    """Who answered, kept with the call; None when the caller does not say."""
 
 
 def create_run(
@@ -76,16 +78,36 @@ def submit_tool_outputs(
     run = find(session, RunRow, run_id, thread_id=thread_id)
     if run.status != REQUIRES_ACTION:
         raise RefusedError(f'Runs in status "{run.status}" do not accept tool outputs.')
-    step = _waiting_step(session, run_id)
-    calls = step.step_details["tool_calls"]
-    by_call = _check_outputs([call["id"] for call in calls if call["type"] == "function"], outputs)
-    step.step_details = {
-        **step.step_details,
-        "tool_calls": [_with_output(call, by_call) for call in calls],
-    }
+    step = waiting_step(session, run_id)
+    _check_outputs([call["id"] for call in calls_without_output(step)], outputs)
+    take_outputs(step, outputs)
     complete_step(events, step)
     resume(events, run)
     return run
+
+
+def waiting_step(session: Session, run_id: str) -> StepRow:
+    """The step whose tool calls are not all done."""
+    query = select(StepRow).where(
+        StepRow.run_id == run_id, StepRow.type == "tool_calls", StepRow.status == IN_PROGRESS
+    )
+    return session.scalars(query).one()
+
+
+def calls_without_output(step: StepRow) -> list[Json]:
+    """The function calls of the step that still wait for somebody."""
+    return [
+        call
+        for call in step.step_details["tool_calls"]
+        if call["type"] == "function" and call["function"]["output"] is None
+    ]
+
+
+def take_outputs(step: StepRow, outputs: list[ToolOutput]) -> None:
+    """Write outputs into the step's function calls, with who gave them and when."""
+    by_call = {output.tool_call_id: output for output in outputs}
+    calls = [_with_output(call, by_call) for call in step.step_details["tool_calls"]]
+    step.step_details = {**step.step_details, "tool_calls": calls}
 
 
 def active_run(session: Session, thread_id: str) -> RunRow | None:
@@ -127,24 +149,21 @@ def _instructions(assistant: AssistantRow, new: NewRun) -> str:
     return "\n".join(filter(None, [chosen, new.additional_instructions]))
 
 
-def _waiting_step(session: Session, run_id: str) -> StepRow:
-    query = select(StepRow).where(
-        StepRow.run_id == run_id, StepRow.type == "tool_calls", StepRow.status == IN_PROGRESS
-    )
-    return session.scalars(query).one()
-
-
-def _check_outputs(call_ids: list[str], outputs: list[ToolOutput]) -> dict[str, str]:
-    by_call = {output.tool_call_id: output.output for output in outputs}
-    if set(by_call) != set(call_ids) or len(outputs) != len(call_ids):
-        given = [output.tool_call_id for output in outputs]
+def _check_outputs(call_ids: list[str], outputs: list[ToolOutput]) -> None:
+    given = [output.tool_call_id for output in outputs]
+    if sorted(given) != sorted(call_ids):
         raise RefusedError(
             f"Expected tool outputs for call_ids {call_ids}, got {given}.", "tool_outputs"
         )
-    return by_call
 
 
-def _with_output(call: Json, by_call: dict[str, str]) -> Json:
-    if call["type"] != "function":
+def _with_output(call: Json, by_call: dict[str, ToolOutput]) -> Json:
+    if call["type"] != "function" or call["id"] not in by_call:
         return call
-    return {**call, "function": {**call["function"], "output": by_call[call["id"]]}}
+    given = by_call[call["id"]]
+    answered = {"by": given.answered_by, "at": now()} if given.answered_by else None
+    return {
+        **call,
+        "function": {**call["function"], "output": given.output},
+        **({"answered": answered} if answered else {}),
+    }

@@ -156,6 +156,15 @@ class QueuedMessageRow(Row):
     metadata_: Mapped[Json] = mapped_column("metadata")
 
 
+class RunDraftRow(Base):
+    """Extension: what was typed into the forms of a run's function calls and not submitted yet."""
+
+    __tablename__ = "run_drafts"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    values: Mapped[Json]
+
+
 class FileRow(Row):
     __tablename__ = "files"
     __table_args__ = (Index(None, "sha256"),)
