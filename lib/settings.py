@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     dashboard_password: str | None = Field(default=None, repr=False)
     run_expires_after: int = Field(default=600, ge=1, le=30 * 24 * 3600)
     functions_dir: Path | None = None
+    max_tool_rounds: int = Field(default=20, ge=1, le=1000)
     openai_api_key: str | None = Field(default=None, repr=False)
     agentops_api_key: str | None = Field(default=None, repr=False)
     otel_exporter_otlp_endpoint: str | None = None

@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from lib.engine.builtin.protocol import BuiltinTool
 from lib.engine.engine import Engine
 from lib.engine.events import open_event_log
 from lib.models.embedded.provider import EmbeddedProvider
@@ -46,11 +47,11 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     store = open_store(settings.database)
     embedded = _embedded(settings)
     blobs = Blobs(settings.data_dir.resolve() / "files")
+    builtin: dict[str, BuiltinTool] = {}
     models = ModelRegistry(settings, embedded)
     functions = FunctionFolder(settings.functions_dir, settings.secret_names())
-    engine = Engine(
-        store, await open_event_log(store), blobs, models, functions, settings.run_expires_after
-    )
+    log = await open_event_log(store)
+    engine = Engine(store, log, blobs, models, builtin, functions, settings)
     if embedded:
         embedded.start()
     await engine.start()

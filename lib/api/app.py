@@ -1,6 +1,6 @@
 """The API as an ASGI application, to be mounted at `/v1`."""
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,7 +18,7 @@ from lib.api import (
     threads,
     transfer,
 )
-from lib.api.dependencies import check_key
+from lib.api.keys import Keys
 from lib.studio import VERSION
 
 
@@ -28,7 +28,6 @@ def create_api() -> FastAPI:
         title="Assistants Studio",
         version=VERSION,
         summary="The Assistants API v2 on your own machine. What we added is under Extensions.",
-        dependencies=[Depends(check_key)],
         redirect_slashes=False,
         strict_content_type=False,
     )
@@ -49,6 +48,7 @@ def create_api() -> FastAPI:
     ):
         app.include_router(resource.router)
     app.add_middleware(TrailingSlashes)
+    app.add_middleware(Keys)
     return app
 
 

@@ -1,10 +1,47 @@
 """The parts that request bodies share, with the published limits. Unknown fields are ignored."""
 
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    field_validator,
+)
 
 Json = dict[str, Any]
+
+_DEEPEST = 100
+"""Levels of a schema; every library that reads or writes JSON has a limit beyond that."""
+
+
+def _check_schema(schema: Json) -> Json:
+    """What json.loads lets through but cannot be kept: lone surrogates, NaN, endless nesting."""
+    _check_depth(schema, _DEEPEST)
+    try:
+        json.dumps(schema, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("the text is not valid Unicode.") from None
+    except ValueError:
+        raise ValueError("its numbers must be finite.") from None
+    return schema
+
+
+def _check_depth(value: Any, levels: int) -> None:
+    if levels == 0:
+        raise ValueError(f"it is nested more than {_DEEPEST} levels deep.")
+    items = value.values() if isinstance(value, dict) else value
+    if isinstance(value, dict | list):
+        for item in items:
+            _check_depth(item, levels - 1)
+
+
+Schema = Annotated[Json, AfterValidator(_check_schema)]
 
 Metadata = Annotated[
     dict[
@@ -57,7 +94,7 @@ class FileSearchTool(Body):
 class FunctionBody(Body):
     name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
     description: str | None = None
-    parameters: Json | None = None
+    parameters: Schema | None = None
     strict: bool | None = False
     result_schema: Json | None = None
     """Extension: a JSON schema of the output, for the form in which a person answers."""
@@ -86,7 +123,7 @@ class JsonObjectFormat(Body):
 class JsonSchemaBody(Body):
     name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
     description: str | None = None
-    schema_: Json | None = Field(default=None, alias="schema")
+    schema_: Schema | None = Field(default=None, alias="schema")
     strict: bool | None = False
 
 
@@ -95,10 +132,19 @@ class JsonSchemaFormat(Body):
     json_schema: JsonSchemaBody
 
 
-ResponseFormat = (
-    Literal["auto"]
-    | Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
-)
+def kind_of_choice(value: object) -> str:
+    """Many options are a word or an object: tells which was meant, for errors that fit."""
+    return "object" if isinstance(value, dict | BaseModel) else "word"
+
+
+ResponseFormat = Annotated[
+    Annotated[Literal["auto"], Tag("word")]
+    | Annotated[
+        Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")],
+        Tag("object"),
+    ],
+    Discriminator(kind_of_choice),
+]
 
 
 class CodeInterpreterResources(Body):

@@ -17,6 +17,11 @@ from lib.store.queries import NotFoundError
 logger = logging.getLogger(__name__)
 
 _INVALID = "invalid_request_error"
+_FORM = "multipart/form-data"
+_NOT_JSON = (
+    "We could not parse the JSON body of your request. The API expects a JSON payload, but what "
+    "was sent is not valid JSON."
+)
 
 
 class ApiError(Exception):
@@ -99,6 +104,11 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         message = f"Not allowed to {request.method} on {request.url.path}."
         allowed = dict(error.headers or {})
         return answer(405, envelope(message, code="method_not_supported"), allowed)
+    if error.status_code == 400 and request.headers.get("content-type", "").startswith(_FORM):
+        return answer(400, envelope(str(error.detail)))
+    if error.status_code == 400:
+        # What FastAPI says when reading JSON fails in another way than by its syntax.
+        return answer(400, envelope(_NOT_JSON))
     return answer(error.status_code, envelope(str(error.detail)))
 
 
@@ -116,11 +126,13 @@ async def _validation_error(_request: Request, error: Exception) -> JSONResponse
 def _explain(problem: dict[str, Any], body: Any) -> dict[str, Any]:
     """One validation problem in the words and codes that OpenAI uses."""
     if problem["type"] == "json_invalid" or isinstance(body, bytes):
-        return envelope(
-            "We could not parse the JSON body of your request. The API expects a JSON payload, "
-            "but what was sent is not valid JSON."
-        )
-    param = _param(problem["loc"], body)
+        return envelope(_NOT_JSON)
+    param = _param(problem["loc"], body, is_missing=problem["type"] == "missing")
+    if not param:
+        sent = "nothing" if body is None else _kind(body)
+        return envelope(f"The body must be a JSON object, but {sent} was sent.")
+    if problem["type"].startswith("union_tag"):
+        param += ".type"
     message, code = _words(problem, param)
     return envelope(message, param or None, code)
 
@@ -129,7 +141,7 @@ def _words(problem: dict[str, Any], param: str) -> tuple[str, str]:
     given = problem.get("input")
     context = problem.get("ctx", {})
     match problem["type"]:
-        case "missing":
+        case "missing" | "union_tag_not_found":
             return f"Missing required parameter: '{param}'.", "missing_required_parameter"
         case "string_too_long" | "string_too_short":
             return _length(param, "string", given, context)
@@ -144,8 +156,6 @@ def _words(problem: dict[str, Any], param: str) -> tuple[str, str]:
                 f"Invalid value: '{value}'. Supported values are: {expected}.",
                 "invalid_value",
             )
-        case "union_tag_not_found":
-            return f"Missing required parameter: '{param}.type'.", "missing_required_parameter"
         case "string_pattern_mismatch":
             return (
                 f"Invalid '{param}': string does not match pattern. Expected a string that "
@@ -224,7 +234,7 @@ def _a(noun: str) -> str:
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
-def _param(loc: tuple[str | int, ...], body: Any) -> str:
+def _param(loc: tuple[str | int, ...], body: Any, is_missing: bool) -> str:
     """The path of a field as clients write it: `tools[0].function.name`.
 
     Pydantic also names the union member it tried; those names are not in the body and are left out.
@@ -232,11 +242,11 @@ def _param(loc: tuple[str | int, ...], body: Any) -> str:
     path = ""
     value = body
     for index, part in enumerate(loc[1:]):
-        is_last = index == len(loc) - 2
+        is_wanted = is_missing and index == len(loc) - 2
         if isinstance(part, int):
             path += f"[{part}]"
             value = value[part] if isinstance(value, list) and part < len(value) else None
-        elif loc[0] != "body" or (isinstance(value, dict) and (part in value or is_last)):
+        elif loc[0] != "body" or (isinstance(value, dict) and (part in value or is_wanted)):
             path += f".{part}" if path else part
             value = value.get(part) if isinstance(value, dict) else None
     return path

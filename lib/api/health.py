@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from lib.api.dependencies import StudioDep
 from lib.api.replies import json_reply
+from lib.models.endpoint import without_credentials
 from lib.settings import Settings
 from lib.store.tables import AssistantRow, RunRow, ThreadRow
 from lib.studio import VERSION, Studio
@@ -75,7 +76,9 @@ def _state(value: Any) -> str:
 def _text(value: Any) -> str:
     if value is None:
         return "not set"
-    return value if isinstance(value, str) else json.dumps(value)
+    if not isinstance(value, str):
+        return json.dumps(value)
+    return without_credentials(value) if "://" in value else value
 
 
 def _counts(session: Session) -> dict[str, int]:

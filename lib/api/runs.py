@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from sqlalchemy.orm import Session
 
 from lib.api.bodies import (
@@ -20,6 +20,7 @@ from lib.api.bodies import (
     ToolResources,
     TopP,
     format_as_json,
+    kind_of_choice,
     resources_as_json,
     tools_as_json,
 )
@@ -38,8 +39,14 @@ from lib.store.tables import RunRow
 
 router = APIRouter(tags=["Runs"])
 
-MIN_TOKENS = 256
+TokenLimit = Annotated[int, Field(ge=256, le=2**31 - 1)]
 _MOST_SECONDS_TO_EXPIRE = 30 * 24 * 3600
+
+
+MAX_INTEGER = 2**63 - 1
+"""The largest the database can hold."""
+
+Time = Annotated[int, Query(ge=0, le=MAX_INTEGER)]
 
 
 class TruncationStrategy(Body):
@@ -61,6 +68,19 @@ class NamedToolChoice(Body):
     type: Literal["function", "code_interpreter", "file_search"]
     function: NamedFunction | None = None
 
+    @model_validator(mode="after")
+    def _function_needs_a_name(self) -> "NamedToolChoice":
+        if self.type == "function" and self.function is None:
+            raise ValueError("'function' must name a function when 'type' is 'function'.")
+        return self
+
+
+ToolChoice = Annotated[
+    Annotated[Literal["none", "auto", "required"], Tag("word")]
+    | Annotated[NamedToolChoice, Tag("object")],
+    Discriminator(kind_of_choice),
+]
+
 
 class RunFields(Body):
     assistant_id: str
@@ -70,10 +90,10 @@ class RunFields(Body):
     metadata: Metadata | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
-    max_prompt_tokens: int | None = Field(default=None, ge=MIN_TOKENS)
-    max_completion_tokens: int | None = Field(default=None, ge=MIN_TOKENS)
+    max_prompt_tokens: TokenLimit | None = None
+    max_completion_tokens: TokenLimit | None = None
     truncation_strategy: TruncationStrategy | None = None
-    tool_choice: Literal["none", "auto", "required"] | NamedToolChoice | None = None
+    tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
     reasoning_effort: ReasoningEffort | None = None
@@ -170,8 +190,8 @@ async def get_runs(
     assistant_id: Annotated[str | None, Query()] = None,
     thread_id: Annotated[str | None, Query()] = None,
     status: Annotated[list[str] | None, Query()] = None,
-    created_after: Annotated[int | None, Query()] = None,
-    created_before: Annotated[int | None, Query()] = None,
+    created_after: Time | None = None,
+    created_before: Time | None = None,
 ) -> Response:
     """Extension: all runs, with the model that answered, the titles, and the number of steps."""
     wanted = RunFilter(assistant_id, thread_id, status or [], created_after, created_before)
@@ -227,7 +247,7 @@ async def stream_run_events(
     run_id: str,
     store: StoreDep,
     engine: EngineDep,
-    last_event_id: Annotated[int, Header()] = 0,
+    last_event_id: Annotated[int, Header(ge=0, le=MAX_INTEGER)] = 0,
 ) -> Response:
     """Extension: all events of a run, from the first or after `Last-Event-ID`, then live."""
     await store.read(lambda session: find(session, RunRow, run_id, thread_id=thread_id))

@@ -5,9 +5,10 @@ from the first event.
 """
 
 import queue
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -25,7 +26,7 @@ PAUSE_BETWEEN_ATTEMPTS = 1.0
 ATTEMPTS_WITHOUT_ANSWER = 15
 
 
-def follow_run(client: OpenAI, thread_id: str, run_id: str) -> Iterator[RunProgress]:
+def follow_run(client: OpenAI, thread_id: str, run_id: str) -> Generator[RunProgress, None, None]:
     """The run's progress again and again, until it rests.
 
     Raises openai.APIConnectionError when the server stays away, and openai.APIStatusError when it
@@ -100,7 +101,15 @@ class _EventReader:
         return received
 
     def close(self) -> None:
-        self._stream.close()
+        """End the reading, at once even in the middle of a long silence."""
+        if not self._thread.is_alive():
+            return
+        # Closing from here would leave the other thread waiting; a socket shut down wakes it.
+        socket_of_stream = self._stream.response.extensions["network_stream"].get_extra_info(
+            "socket"
+        )
+        with suppress(OSError):
+            socket_of_stream.shutdown(socket.SHUT_RDWR)
 
     def _read(self) -> None:
         # A break, a closed stream and a garbled event all mean the same: ask, then attach again.

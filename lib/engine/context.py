@@ -3,7 +3,7 @@
 import mimetypes
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -39,12 +39,17 @@ class History:
 
     turns: list[Turn]
     kept: int
+    tool_steps: list[StepRow] = field(default_factory=list)
+    """This run's finished tool calls, oldest first."""
+    fresh: int = 0
+    """How many of them, at the end, no message has followed yet."""
 
 
 def read_history(session: Session, run: RunRow, blobs: Blobs) -> History:
     """The thread as the run sees it: newest messages by its truncation_strategy, oldest first."""
     messages = _newest_messages(session, run)
-    rounds, unanswered = _tool_rounds(session, run, messages)
+    steps = _steps(session, run, messages)
+    rounds, unanswered = _tool_rounds(run, steps)
     turns: list[Turn] = []
     kept_from = 0
     for message in messages:
@@ -54,7 +59,8 @@ def read_history(session: Session, run: RunRow, blobs: Blobs) -> History:
         if message.role == "user":
             kept_from = max(len(turns) - 1, 0)
     turns.extend(unanswered)
-    return History(turns, len(turns) - kept_from)
+    own = [step for step in steps if step.run_id == run.id and tool_round_of(step)]
+    return History(turns, len(turns) - kept_from, own, len(unanswered))
 
 
 async def fit(history: History, fixed: str, budget: int | None, count: TokenCounter) -> list[Turn]:
@@ -81,7 +87,7 @@ def halve(history: History) -> History | None:
     droppable = len(history.turns) - history.kept
     if droppable <= 0:
         return None
-    return History(history.turns[(droppable + 1) // 2 :], history.kept)
+    return replace(history, turns=history.turns[(droppable + 1) // 2 :])
 
 
 def _newest_messages(session: Session, run: RunRow) -> list[MessageRow]:
@@ -100,19 +106,22 @@ def _newest_messages(session: Session, run: RunRow) -> list[MessageRow]:
     return messages[::-1]
 
 
-def _tool_rounds(
-    session: Session, run: RunRow, messages: list[MessageRow]
-) -> tuple[dict[str, list[Turn]], list[Turn]]:
-    """The tool rounds before each message, by message id; and this run's that none has followed."""
+def _steps(session: Session, run: RunRow, messages: list[MessageRow]) -> list[StepRow]:
+    """The steps of every run that speaks in these messages, and of this one, oldest first."""
     run_ids = {message.run_id for message in messages if message.run_id}
     if run.usage is not None:
         run_ids.add(run.id)
     if not run_ids:
-        return {}, []
+        return []
+    query = select(StepRow).where(StepRow.thread_id == run.thread_id, StepRow.run_id.in_(run_ids))
+    return list(session.scalars(query.order_by(StepRow.position)))
+
+
+def _tool_rounds(run: RunRow, steps: list[StepRow]) -> tuple[dict[str, list[Turn]], list[Turn]]:
+    """The tool rounds before each message, by message id; and this run's that none has followed."""
     rounds: dict[str, list[Turn]] = {}
     waiting: dict[str, list[Turn]] = {}
-    query = select(StepRow).where(StepRow.thread_id == run.thread_id, StepRow.run_id.in_(run_ids))
-    for step in session.scalars(query.order_by(StepRow.position)):
+    for step in steps:
         if step.type == "message_creation":
             message_id = step.step_details["message_creation"]["message_id"]
             rounds[message_id] = waiting.pop(step.run_id, [])
@@ -123,16 +132,18 @@ def _tool_rounds(
 
 def tool_round_of(step: StepRow) -> ToolRound | None:
     """A finished tool calls' step as the model sees it."""
-    if step.status != "completed":
+    if step.type != "tool_calls" or step.status != "completed":
         return None
     calls: list[ToolCall] = []
     outputs: list[str] = []
     for call in step.step_details["tool_calls"]:
-        if call["type"] != "function":
-            continue
-        function = call["function"]
-        calls.append(ToolCall(call["id"], function["name"], function["arguments"]))
-        outputs.append(function["output"] or "")
+        if call["type"] == "function":
+            function = call["function"]
+            calls.append(ToolCall(call["id"], function["name"], function["arguments"]))
+            outputs.append(function["output"] or "")
+        elif told := step.tool_outputs.get(call["id"]):
+            calls.append(ToolCall(call["id"], call["type"], told["arguments"]))
+            outputs.append(told["output"])
     return ToolRound(calls, outputs, step.replay) if calls else None
 
 

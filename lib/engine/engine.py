@@ -15,9 +15,11 @@ from lib.engine.errors import RefusedError, RunLostError
 from lib.engine.events import EventLog, EventSink
 from lib.engine.executors.in_process import InProcessExecutor
 from lib.engine.messages import NewMessage, add_message, add_thread, as_message, queue_message
-from lib.engine.run_loop import Functions, Models, RunLoop
+from lib.engine.run_loop import Models, RunLoop
 from lib.engine.runs import NewRun, ToolOutput, active_run, create_run, submit_tool_outputs
 from lib.engine.states import CANCELLING, EXPIRED, IN_PROGRESS, QUEUED, states_that_lead_to
+from lib.engine.toolbox import BuiltinTools, Functions
+from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import StorageError, Store
 from lib.store.queries import delete_thread, find
@@ -38,13 +40,16 @@ class Engine:
         log: EventLog,
         blobs: Blobs,
         models: Models,
+        builtin: BuiltinTools,
         functions: Functions,
-        run_expires_after: int,
+        settings: Settings,
     ) -> None:
         self.log = log
         self._store = store
-        self._run_expires_after = run_expires_after
-        self._executor = InProcessExecutor(RunLoop(store, log, blobs, models, functions))
+        self._run_expires_after = settings.run_expires_after
+        rounds = settings.max_tool_rounds
+        loop = RunLoop(store, log, blobs, models, builtin, functions, rounds)
+        self._executor = InProcessExecutor(loop)
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from lib.engine.answer import Answer
+from lib.engine.builtin.protocol import Addition, BuiltinTool
 from lib.engine.clock import now
 from lib.engine.errors import RunLostError
 from lib.engine.events import EventLog, EventSink
 from lib.engine.states import COMPLETED, IN_PROGRESS
+from lib.engine.toolbox import Toolbox
 from lib.engine.transitions import owned
 from lib.models.provider import (
     ModelEvent,
@@ -21,6 +24,9 @@ from lib.models.provider import (
 )
 from lib.store.ids import new_id
 from lib.store.tables import Json, MessageRow, RunRow, StepRow
+
+BY_SERVER = "server"
+"""Who answered a call that this server ran itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,40 +40,97 @@ class ClaimedRun:
 
 
 @dataclass(slots=True)
+class _SpokenPart:
+    """A text or a refusal that is growing."""
+
+    kind: str
+    texts: list[str] = field(default_factory=list)
+    annotations: list[Json] = field(default_factory=list)
+
+    def as_json(self) -> Json:
+        text = "".join(self.texts)
+        if self.kind == "refusal":
+            return {"type": "refusal", "refusal": text}
+        return {"type": "text", "text": {"value": text, "annotations": self.annotations}}
+
+
+@dataclass(slots=True)
 class _OpenMessage:
     """A message that is being said. Its parts stand in the order in which they began."""
 
     row: MessageRow
     step: StepRow
-    parts: list[tuple[str, list[str]]] = field(default_factory=list)
+    opening: list[Json]
+    spoken: list[_SpokenPart] = field(default_factory=list)
 
-    def add(self, kind: str, text: str) -> int:
-        """Append to the part of this kind. Returns the part's index."""
-        for index, (part_kind, texts) in enumerate(self.parts):
-            if part_kind == kind:
-                texts.append(text)
-                return index
-        self.parts.append((kind, [text]))
-        return len(self.parts) - 1
+    def add(self, kind: str, addition: Addition) -> Json:
+        """Append to the part of this kind. Returns the delta that tells it."""
+        part = next((part for part in self.spoken if part.kind == kind), None)
+        is_new = part is None
+        if part is None:
+            part = _SpokenPart(kind)
+            self.spoken.append(part)
+        first = len(part.annotations)
+        part.texts.append(addition.text)
+        part.annotations.extend(addition.annotations)
+        index = len(self.opening) + self.spoken.index(part)
+        if kind == "refusal":
+            return {"index": index, "type": "refusal", "refusal": addition.text}
+        text: Json = {"value": addition.text}
+        if is_new or addition.annotations:
+            text["annotations"] = [
+                {"index": number, **annotation}
+                for number, annotation in enumerate(addition.annotations, start=first)
+            ]
+        return {"index": index, "type": "text", "text": text}
 
     def content(self) -> list[Json]:
-        return [_content_part(kind, "".join(texts)) for kind, texts in self.parts]
+        return [*self.opening, *(part.as_json() for part in self.spoken)]
 
 
 @dataclass(slots=True)
 class DraftCall:
-    """A tool call as far as the model has written it."""
+    """A tool call as far as it is known: as the model writes it, then with its output.
+
+    `section` is what clients see of a call that the engine runs itself. A function may be run
+    here, too: it then gets its `output` as if its caller had answered.
+    """
 
     id: str
     name: str
-    arguments: list[str] = field(default_factory=list)
+    tool: BuiltinTool | None
+    is_own_function: bool = False
+    output: str | None = None
+    section: Json = field(default_factory=dict)
+    pieces: list[str] = field(default_factory=list)
+    shown: str = ""
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self.pieces)
 
     def as_json(self) -> Json:
-        return {
-            "id": self.id,
-            "type": "function",
-            "function": {"name": self.name, "arguments": "".join(self.arguments), "output": None},
-        }
+        if self.tool:
+            return {"id": self.id, "type": self.tool.type, self.tool.type: self.section}
+        function = {"name": self.name, "arguments": self.arguments, "output": self.output}
+        call = {"id": self.id, "type": "function", "function": function}
+        return call if self.output is None else {**call, "answered": answered(BY_SERVER)}
+
+    @property
+    def runs_here(self) -> bool:
+        return self.tool is not None or self.is_own_function
+
+    def write(self, text: str) -> Json | None:
+        """Take a piece of the arguments. Returns the delta that tells it, if any."""
+        self.pieces.append(text)
+        if self.tool is None:
+            return {"type": "function", "function": {"arguments": text}}
+        written = self.tool.written(self.arguments)
+        fresh, self.shown = written[len(self.shown) :], written
+        if not fresh:
+            return None
+        self.section["input"] = written
+        return {"type": self.tool.type, self.tool.type: {"input": fresh}}
 
 
 class Reply:
@@ -77,9 +140,11 @@ class Reply:
     Their rows are kept here meanwhile: only this worker changes them.
     """
 
-    def __init__(self, log: EventLog, run: ClaimedRun) -> None:
+    def __init__(self, log: EventLog, run: ClaimedRun, toolbox: Toolbox, answer: Answer) -> None:
         self._log = log
         self._run = run
+        self._toolbox = toolbox
+        self._answer = answer
         self._message: _OpenMessage | None = None
         self._calls_step: StepRow | None = None
         self.calls: list[DraftCall] = []
@@ -88,13 +153,19 @@ class Reply:
         """Take one event of the model. Raises RunLostError."""
         match event:
             case TextDelta(text):
-                await self._say("text", text)
+                await self._say("text", self._answer.feed(text))
             case RefusalDelta(text):
-                await self._say("refusal", text)
+                await self._say("refusal", Addition(text))
             case ToolCallStarted():
                 await self._start_call(event)
             case ToolCallArgumentsDelta():
                 self._continue_call(event)
+
+    def finish_text(self) -> None:
+        """The model has said its last word: let go of what was held back."""
+        rest = self._answer.finish()
+        if self._message and (rest.text or rest.annotations):
+            self._tell("text", rest)
 
     def settle(
         self, session: Session, events: EventSink, usage: Usage, replay: list[Json]
@@ -130,22 +201,43 @@ class Reply:
         if usage is not None and last_step:
             last_step.usage = usage_json(usage)
 
-    async def _say(self, kind: str, text: str) -> None:
-        if not text:
+    def end_tools(self, session: Session, told: Json, states: Json) -> StepRow:
+        """The engine has run its calls: give the step their outputs. Returns it, in progress."""
+        assert self._calls_step is not None
+        session.add(self._calls_step)
+        self._calls_step.step_details = self._calls_details()
+        self._calls_step.tool_outputs = told
+        self._calls_step.tool_states = states
+        return self._calls_step
+
+    def tell_call(self, index: int, change: Json) -> None:
+        """Announce what joins a call's section while the engine runs it."""
+        tool = self.calls[index].tool
+        assert tool is not None
+        self._call_delta({"index": index, "type": tool.type, tool.type: change})
+
+    async def _say(self, kind: str, addition: Addition) -> None:
+        if not addition.text and not addition.annotations:
             return
         if self._message is None:
             self._message = await self._log.write(self._start_message)
-        is_new_part = kind not in [part_kind for part_kind, _ in self._message.parts]
-        index = self._message.add(kind, text)
-        part = _content_delta(index, kind, text, is_new_part)
+            for index, part in enumerate(self._message.opening):
+                self._message_delta({"index": index, **part})
+        self._tell(kind, addition)
+
+    def _tell(self, kind: str, addition: Addition) -> None:
+        assert self._message is not None
+        self._message_delta(self._message.add(kind, addition))
+
+    def _message_delta(self, part: Json) -> None:
+        assert self._message is not None
+        message_id = self._message.row.id
         payload = {
-            "id": self._message.row.id,
+            "id": message_id,
             "object": "thread.message.delta",
             "delta": {"content": [part]},
         }
-        self._log.delta(
-            self._run.id, "thread.message.delta", _compact(payload), self._message.row.id
-        )
+        self._log.delta(self._run.id, "thread.message.delta", _compact(payload), message_id)
 
     def _start_message(self, session: Session, events: EventSink) -> _OpenMessage:
         run = owned(session, self._run.id, self._run.attempt)
@@ -167,31 +259,30 @@ class Reply:
             events.step(name, step)
         for name in ("created", IN_PROGRESS):
             events.message(name, message, run.id)
-        return _OpenMessage(message, step)
+        return _OpenMessage(message, step, self._answer.opening())
 
     def _close_message(self, session: Session, events: EventSink, usage: Usage) -> None:
         assert self._message is not None
         message = self._message.row
         session.add_all([message, self._message.step])
         message.content = self._message.content()
+        message.attachments = self._answer.attachments()
         message.status = COMPLETED
         message.completed_at = now()
         events.message(COMPLETED, message, self._run.id)
         complete_step(events, self._message.step, usage)
 
     async def _start_call(self, event: ToolCallStarted) -> None:
-        self.calls.append(DraftCall(event.id, event.name))
+        tool = self._toolbox.builtin(event.name)
+        is_own_function = tool is None and await self._toolbox.runs_by_itself(event.name)
+        call = DraftCall(event.id, event.name, tool, is_own_function)
+        call.section = tool.begin() if tool else {}
+        self.calls.append(call)
         if self._calls_step is None:
+            self.finish_text()
             self._calls_step = await self._log.write(self._start_calls_step)
             self._message = None
-        self._call_delta(
-            {
-                "index": event.index,
-                "id": event.id,
-                "type": "function",
-                "function": {"name": event.name, "arguments": "", "output": None},
-            }
-        )
+        self._call_delta({"index": event.index, **call.as_json()})
 
     def _start_calls_step(self, session: Session, events: EventSink) -> StepRow:
         run = owned(session, self._run.id, self._run.attempt)
@@ -207,10 +298,8 @@ class Reply:
     def _continue_call(self, event: ToolCallArgumentsDelta) -> None:
         if not event.text:
             return
-        self.calls[event.index].arguments.append(event.text)
-        self._call_delta(
-            {"index": event.index, "type": "function", "function": {"arguments": event.text}}
-        )
+        if change := self.calls[event.index].write(event.text):
+            self._call_delta({"index": event.index, **change})
 
     def _call_delta(self, call: Json) -> None:
         assert self._calls_step is not None
@@ -227,6 +316,11 @@ class Reply:
         return {"type": "tool_calls", "tool_calls": [call.as_json() for call in self.calls]}
 
 
+def answered(by: str) -> Json:
+    """Extension on a function call: who gave its output, and when in Unix seconds."""
+    return {"by": by, "at": now()}
+
+
 def new_step(run: RunRow, kind: str, details: Json) -> StepRow:
     return StepRow(
         id=new_id("step_"),
@@ -239,6 +333,8 @@ def new_step(run: RunRow, kind: str, details: Json) -> StepRow:
         step_details={"type": kind, **details},
         metadata_={},
         replay=[],
+        tool_states={},
+        tool_outputs={},
     )
 
 
@@ -271,19 +367,6 @@ def usage_from_json(usage: Json | None) -> Usage:
         usage["prompt_token_details"]["cached_tokens"],
         usage["completion_tokens_details"]["reasoning_tokens"],
     )
-
-
-def _content_part(kind: str, text: str) -> Json:
-    if kind == "refusal":
-        return {"type": "refusal", "refusal": text}
-    return {"type": "text", "text": {"value": text, "annotations": []}}
-
-
-def _content_delta(index: int, kind: str, text: str, is_new_part: bool) -> Json:
-    if kind == "refusal":
-        return {"index": index, "type": "refusal", "refusal": text}
-    annotations: Json = {"annotations": []} if is_new_part else {}
-    return {"index": index, "type": "text", "text": {"value": text, **annotations}}
 
 
 def _compact(payload: Json) -> str:

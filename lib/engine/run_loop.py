@@ -15,11 +15,12 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from lib.engine import transitions
+from lib.engine.builtin.protocol import Invocation, states_of
 from lib.engine.context import History, PromptTooLongError, fit, halve, read_history
 from lib.engine.errors import RunLostError
 from lib.engine.events import EventLog, EventSink
 from lib.engine.reply import ClaimedRun, Reply, complete_step, usage_from_json, usage_json
-from lib.engine.runs import ToolOutput, calls_without_output, take_outputs, waiting_step
+from lib.engine.toolbox import BuiltinTools, Functions, Toolbox
 from lib.models.provider import (
     ContextTooLongError,
     Finished,
@@ -34,7 +35,6 @@ from lib.models.provider import (
 from lib.store.blobs import Blobs
 from lib.store.database import StorageError, Store
 from lib.store.tables import Json, RunRow
-from lib.tools.functions.folder import FunctionOutput
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +47,6 @@ _INTERNAL: Json = {
     "code": "server_error",
     "message": "The server made a mistake on this run; its console says more. Try again.",
 }
-ANSWERED_BY_SERVER = "server"
-"""Who answered a call that this server ran itself."""
 _ANSWER_SHARE = 4
 """A quarter of the context window is left for the answer."""
 
@@ -57,14 +55,6 @@ class Models(Protocol):
     """Where models are found by the names that assistants use."""
 
     async def resolve(self, requested: str) -> tuple[ModelProvider, str]: ...
-
-
-class Functions(Protocol):
-    """The functions that this server can run itself."""
-
-    async def names(self) -> set[str]: ...
-
-    async def run(self, name: str, arguments: str) -> FunctionOutput: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +82,22 @@ class RunLoop:
     """Advances runs. One for a process; every run is a call of `advance`."""
 
     def __init__(
-        self, store: Store, log: EventLog, blobs: Blobs, models: Models, functions: Functions
+        self,
+        store: Store,
+        log: EventLog,
+        blobs: Blobs,
+        models: Models,
+        builtin: BuiltinTools,
+        functions: Functions,
+        max_tool_rounds: int,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._log = log
         self._models = models
+        self._builtin = builtin
         self._functions = functions
+        self._max_tool_rounds = max_tool_rounds
 
     async def advance(self, run_id: str) -> None:
         """Work on a run until it waits for somebody, or is over. Never raises for a run's own sake.
@@ -113,6 +112,7 @@ class RunLoop:
         claimed = work.claimed
         try:
             while await self._take_step(work):
+                _check_rounds(work.history, self._max_tool_rounds)
                 work = await self._store.read(
                     partial(_read_work, claimed=claimed, blobs=self._blobs)
                 )
@@ -134,20 +134,27 @@ class RunLoop:
         """One reply of the model and what follows from it. True when the model is to go on."""
         claimed = work.claimed
         provider, model = await self._models.resolve(work.run.model)
-        reply = Reply(self._log, claimed)
+        toolbox = Toolbox(self._builtin, self._functions, work.run)
+        answer = await toolbox.answer(work.history.tool_steps, work.history.fresh)
+        reply = Reply(self._log, claimed, toolbox, answer)
         try:
-            finished = await self._stream(provider, model, work, reply)
+            finished = await self._stream(provider, model, work, toolbox, reply)
+            reply.finish_text()
+            goes_on = await self._settle(claimed, reply, finished)
+            if goes_on:
+                await self._run_tools(work, toolbox, reply)
         except (asyncio.CancelledError, ModelError):
             await self._keep_partial(claimed, reply)
             raise
-        return await self._settle(work, reply, finished)
+        return goes_on
 
     async def _stream(
-        self, provider: ModelProvider, model: str, work: _Work, reply: Reply
+        self, provider: ModelProvider, model: str, work: _Work, toolbox: Toolbox, reply: Reply
     ) -> Finished:
         history: History | None = work.history
+        tools = await toolbox.declarations()
         while history is not None:
-            request = await _request(provider, model, work.run, history)
+            request = await _request(provider, model, work.run, history, tools)
             try:
                 return await _stream_into(reply, provider, request)
             except ContextTooLongError as error:
@@ -157,64 +164,58 @@ class RunLoop:
                     raise ModelError(error.code, error.message) from error
         raise AssertionError("unreachable")
 
-    async def _settle(self, work: _Work, reply: Reply, finished: Finished) -> bool:
-        claimed = work.claimed
+    async def _settle(self, claimed: ClaimedRun, reply: Reply, finished: Finished) -> bool:
         if finished.reason == "length":
             await self._keep_partial(claimed, reply, finished)
             raise LimitReachedError("max_completion_tokens")
         if finished.reason == "content_filter":
             await self._keep_partial(claimed, reply, finished)
             raise FilteredError
-        run_by_itself = await self._functions_without_asking(work.run)
 
-        def settle(session: Session, events: EventSink) -> list[Json]:
+        def settle(session: Session, events: EventSink) -> bool:
             run = transitions.owned(session, claimed.id, claimed.attempt)
             _count(run, finished)
             step = reply.settle(session, events, finished.usage, finished.replay)
             if step is None:
                 transitions.complete(session, events, run)
-                return []
-            calls = calls_without_output(step)
-            own_calls = [call for call in calls if call["function"]["name"] in run_by_itself]
-            if not own_calls:
-                transitions.require_action(events, run, _calls_to_answer(calls))
-            return own_calls
-
-        own_calls = await self._log.write(settle)
-        return await self._run_own_calls(claimed, own_calls) if own_calls else False
-
-    async def _functions_without_asking(self, run: RunRow) -> set[str]:
-        """The functions that the run's tools let this server run, of those that it has."""
-        allowed = {
-            tool["function"]["name"]
-            for tool in run.tools
-            if tool["type"] == "function" and tool["function"].get("run") == "auto"
-        }
-        return allowed & await self._functions.names() if allowed else set()
-
-    async def _run_own_calls(self, claimed: ClaimedRun, calls: list[Json]) -> bool:
-        """Run these calls here. True when none of their round waits for somebody else."""
-        functions = [call["function"] for call in calls]
-        results = await asyncio.gather(
-            *(self._functions.run(one["name"], one["arguments"]) for one in functions)
-        )
-        outputs = [
-            ToolOutput(call["id"], result.output, ANSWERED_BY_SERVER)
-            for call, result in zip(calls, results, strict=True)
-        ]
-
-        def record(session: Session, events: EventSink) -> bool:
-            run = transitions.owned(session, claimed.id, claimed.attempt)
-            step = waiting_step(session, run.id)
-            take_outputs(step, outputs)
-            waiting = calls_without_output(step)
-            if waiting:
-                transitions.require_action(events, run, _calls_to_answer(waiting))
                 return False
-            complete_step(events, step)
-            return True
+            if any(call.runs_here for call in reply.calls):
+                return True
+            transitions.require_action(events, run, _calls_to_answer(step.step_details))
+            return False
 
-        return await self._log.write(record)
+        return await self._log.write(settle)
+
+    async def _run_tools(self, work: _Work, toolbox: Toolbox, reply: Reply) -> None:
+        """Run the calls of the reply that run here; then wait for the caller's, if any."""
+        told: Json = {}
+        states: Json = {}
+        for index, call in enumerate(reply.calls):
+            if call.is_own_function:
+                call.output = await toolbox.run_function(call.name, call.arguments)
+            if call.tool is None:
+                continue
+            invocation = Invocation(
+                run=work.run,
+                call_id=call.id,
+                arguments=call.arguments,
+                definition=toolbox.definition(call.tool),
+                earlier=_calls_before(work.history, reply, index),
+            )
+            outcome = await call.tool.run(invocation, partial(reply.tell_call, index))
+            call.section = outcome.section
+            told[call.id] = {"arguments": call.arguments, "output": outcome.output}
+            states[call.id] = outcome.state
+
+        def finish(session: Session, events: EventSink) -> None:
+            run = transitions.owned(session, work.claimed.id, work.claimed.attempt)
+            step = reply.end_tools(session, told, states)
+            if calls := _calls_to_answer(step.step_details):
+                transitions.require_action(events, run, calls)
+            else:
+                complete_step(events, step)
+
+        await self._log.write(finish)
 
     async def _keep_partial(
         self, claimed: ClaimedRun, reply: Reply, finished: Finished | None = None
@@ -256,11 +257,14 @@ async def _stream_into(reply: Reply, provider: ModelProvider, request: ModelRequ
 
 
 async def _request(
-    provider: ModelProvider, model: str, run: RunRow, history: History
+    provider: ModelProvider,
+    model: str,
+    run: RunRow,
+    history: History,
+    tools: list[FunctionTool],
 ) -> ModelRequest:
     """The next model call, within every limit that the run sets. Raises LimitReachedError."""
     used = usage_from_json(run.usage)
-    tools = [_tool(tool) for tool in run.tools]
     return ModelRequest(
         model=model,
         instructions=run.instructions,
@@ -302,6 +306,15 @@ async def _turns_within_budget(
         ) from None
 
 
+def _check_rounds(history: History, most: int) -> None:
+    if len(history.tool_steps) + 1 >= most:
+        raise ModelError(
+            "server_error",
+            f"The assistant used its tools {most} times without coming to an answer. Ask for "
+            "less at once, or raise MAX_TOOL_ROUNDS.",
+        )
+
+
 def _completion_tokens_left(run: RunRow, used: Usage) -> int | None:
     if run.max_completion_tokens is None:
         return None
@@ -323,23 +336,16 @@ def _unless_default(value: float | None) -> float | None:
     return None if value == _API_DEFAULT else value
 
 
-def _tool(tool: Json) -> FunctionTool:
-    if tool["type"] != "function":
-        raise ModelError(
-            "server_error",
-            f"The {tool['type']} tool is not available on this server. "
-            "Take it off the assistant, or run without it.",
-        )
-    function = tool["function"]
-    return FunctionTool(
-        name=function["name"],
-        description=function.get("description"),
-        parameters=function.get("parameters") or {"type": "object", "properties": {}},
-        strict=bool(function.get("strict")),
-    )
+def _calls_before(history: History, reply: Reply, index: int) -> int:
+    """How many calls of the same tool came before in this run."""
+    kind = reply.calls[index].tool
+    here = sum(1 for call in reply.calls[:index] if call.tool is kind)
+    if kind is None:
+        return here
+    return len(states_of(history.tool_steps, kind.type)) + here
 
 
-def _calls_to_answer(calls: list[Json]) -> list[Json]:
+def _calls_to_answer(step_details: Json) -> list[Json]:
     return [
         {
             "id": call["id"],
@@ -349,7 +355,8 @@ def _calls_to_answer(calls: list[Json]) -> list[Json]:
                 "arguments": call["function"]["arguments"],
             },
         }
-        for call in calls
+        for call in step_details["tool_calls"]
+        if call["type"] == "function" and call["function"]["output"] is None
     ]
 
 

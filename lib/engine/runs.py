@@ -10,7 +10,7 @@ from lib.engine.clock import now
 from lib.engine.errors import RefusedError
 from lib.engine.events import EventSink
 from lib.engine.messages import NewMessage, add_message
-from lib.engine.reply import complete_step
+from lib.engine.reply import answered, complete_step
 from lib.engine.states import IN_PROGRESS, QUEUED, REQUIRES_ACTION
 from lib.engine.transitions import resume
 from lib.store.queries import find
@@ -78,36 +78,16 @@ def submit_tool_outputs(
     run = find(session, RunRow, run_id, thread_id=thread_id)
     if run.status != REQUIRES_ACTION:
         raise RefusedError(f'Runs in status "{run.status}" do not accept tool outputs.')
-    step = waiting_step(session, run_id)
-    _check_outputs([call["id"] for call in calls_without_output(step)], outputs)
-    take_outputs(step, outputs)
+    step = _waiting_step(session, run_id)
+    calls = step.step_details["tool_calls"]
+    by_call = _check_outputs([call["id"] for call in calls if _waits(call)], outputs)
+    step.step_details = {
+        **step.step_details,
+        "tool_calls": [_with_output(call, by_call) for call in calls],
+    }
     complete_step(events, step)
     resume(events, run)
     return run
-
-
-def waiting_step(session: Session, run_id: str) -> StepRow:
-    """The step whose tool calls are not all done."""
-    query = select(StepRow).where(
-        StepRow.run_id == run_id, StepRow.type == "tool_calls", StepRow.status == IN_PROGRESS
-    )
-    return session.scalars(query).one()
-
-
-def calls_without_output(step: StepRow) -> list[Json]:
-    """The function calls of the step that still wait for somebody."""
-    return [
-        call
-        for call in step.step_details["tool_calls"]
-        if call["type"] == "function" and call["function"]["output"] is None
-    ]
-
-
-def take_outputs(step: StepRow, outputs: list[ToolOutput]) -> None:
-    """Write outputs into the step's function calls, with who gave them and when."""
-    by_call = {output.tool_call_id: output for output in outputs}
-    calls = [_with_output(call, by_call) for call in step.step_details["tool_calls"]]
-    step.step_details = {**step.step_details, "tool_calls": calls}
 
 
 def active_run(session: Session, thread_id: str) -> RunRow | None:
@@ -149,21 +129,31 @@ def _instructions(assistant: AssistantRow, new: NewRun) -> str:
     return "\n".join(filter(None, [chosen, new.additional_instructions]))
 
 
-def _check_outputs(call_ids: list[str], outputs: list[ToolOutput]) -> None:
+def _waiting_step(session: Session, run_id: str) -> StepRow:
+    query = select(StepRow).where(
+        StepRow.run_id == run_id, StepRow.type == "tool_calls", StepRow.status == IN_PROGRESS
+    )
+    return session.scalars(query).one()
+
+
+def _waits(call: Json) -> bool:
+    return bool(call["type"] == "function" and call["function"]["output"] is None)
+
+
+def _check_outputs(call_ids: list[str], outputs: list[ToolOutput]) -> dict[str, ToolOutput]:
     given = [output.tool_call_id for output in outputs]
     if sorted(given) != sorted(call_ids):
         raise RefusedError(
             f"Expected tool outputs for call_ids {call_ids}, got {given}.", "tool_outputs"
         )
+    return {output.tool_call_id: output for output in outputs}
 
 
 def _with_output(call: Json, by_call: dict[str, ToolOutput]) -> Json:
-    if call["type"] != "function" or call["id"] not in by_call:
+    if not _waits(call):
         return call
     given = by_call[call["id"]]
-    answered = {"by": given.answered_by, "at": now()} if given.answered_by else None
-    return {
-        **call,
-        "function": {**call["function"], "output": given.output},
-        **({"answered": answered} if answered else {}),
-    }
+    answered_call = {**call, "function": {**call["function"], "output": given.output}}
+    if given.answered_by is None:
+        return answered_call
+    return {**answered_call, "answered": answered(given.answered_by)}

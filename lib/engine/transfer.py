@@ -270,6 +270,8 @@ def _step_row(item: Json) -> StepRow:
         ),
         status=status,
         replay=[],
+        tool_outputs={},
+        tool_states={},
     )
 
 

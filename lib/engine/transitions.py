@@ -25,7 +25,7 @@ from lib.engine.states import (
     REQUIRES_ACTION,
     states_that_lead_to,
 )
-from lib.store.queries import NotFoundError, delete_events
+from lib.store.queries import delete_events, find
 from lib.store.tables import Json, MessageRow, RunRow, StepRow
 
 
@@ -101,9 +101,7 @@ def fail(
 
 def start_cancelling(session: Session, events: EventSink, thread_id: str, run_id: str) -> RunRow:
     """any active state → cancelling. Raises RefusedError when the run is over."""
-    run = _locked(session, run_id)
-    if run.thread_id != thread_id:
-        raise NotFoundError("run", run_id)
+    run = find(session, RunRow, run_id, thread_id=thread_id)
     if run.status not in states_that_lead_to(CANCELLING):
         raise RefusedError(f"Cannot cancel run with status '{run.status}'.")
     run.status = CANCELLING

@@ -2,10 +2,13 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import partial
+from typing import Any
+
+from openai import AsyncOpenAI
 
 from lib.models.endpoint import Endpoint, Opening
 from lib.models.provider import (
@@ -47,15 +50,11 @@ class ChatCompletionsProvider:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         check(request)
 
-        def open_call(without: frozenset[str]) -> Opening:
-            create = self._endpoint.client.chat.completions.with_streaming_response.create
-            return cast(Opening, create(**_body(request, without)))
-
         reply = _Reply(request.model)
-        events = self._endpoint.events(request, _dispensable(request), open_call)
+        events = self._endpoint.events(request, _dispensable(request), partial(_open, request))
         async with aclosing(events):
             try:
                 async for chunk in events:
@@ -104,11 +103,17 @@ def _dispensable(request: ModelRequest) -> frozenset[str]:
     return defaults_in(request) | {"max_completion_tokens", "stream_options"}
 
 
+def _open(request: ModelRequest, client: AsyncOpenAI, without: frozenset[str]) -> Opening:
+    create = client.chat.completions.with_streaming_response.create
+    # Through `extra_body`, because the SDK walks every part of every message it is given.
+    body = _body(request, without)
+    return create(model=request.model, messages=[], stream=True, extra_body=body)
+
+
 def _body(request: ModelRequest, without: frozenset[str]) -> Json:
     body: Json = {
         "model": request.model,
         "messages": _messages(request),
-        "stream": True,
         "stream_options": {"include_usage": True},
         "temperature": request.temperature,
         "top_p": request.top_p,

@@ -3,13 +3,15 @@
 import asyncio
 import json
 import time
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from typing import Any, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
+import aiohttp
 import httpx2
-from openai import APIStatusError, AsyncAPIResponse, AsyncOpenAI, OpenAIError
+from openai import APIStatusError, AsyncAPIResponse, AsyncOpenAI, DefaultAioHttpClient, OpenAIError
 
 from lib.models.endpoint_errors import EndpointErrors, body_error, refused_parameter
 from lib.models.provider import Json, ModelError, ModelRequest
@@ -21,14 +23,19 @@ LIST_KEPT_FOR = 60.0
 LIST_FAILURE_KEPT_FOR = 5.0
 """Seconds for which the list of models, or the failure to get it, is remembered."""
 
-_CONNECT_TIMEOUT = 10.0
+# Long, because thousands of connections begun at once on a busy machine wait for each other.
+_CONNECT_TIMEOUT = 30.0
 _LIST_TIMEOUT = 10.0
 _DRAIN_TIMEOUT = 0.1
+_MAX_CONNECTIONS = 10_000
 _MAX_EVENT_BYTES = 64 * 1024 * 1024
 
+# The SDK lets some of aiohttp's errors through as they are.
+_NETWORK_ERRORS = (OpenAIError, httpx2.HTTPError, aiohttp.ClientError)
+
 Opening = AbstractAsyncContextManager[AsyncAPIResponse[Any]]
-Open = Callable[[frozenset[str]], Opening]
-"""Starts a call that leaves out the named parameters."""
+Open = Callable[[AsyncOpenAI, frozenset[str]], Opening]
+"""Starts a call through this client that leaves out the named parameters."""
 
 
 class Endpoint:
@@ -37,12 +44,7 @@ class Endpoint:
     def __init__(self, base_url: str, api_key: str | None, timeout: float) -> None:
         self.address = without_credentials(base_url)
         self.errors = EndpointErrors(self.address, _secrets(base_url, api_key), timeout)
-        self.client = AsyncOpenAI(
-            base_url=base_url,
-            api_key=api_key or NO_KEY,
-            max_retries=2,
-            http_client=_http_client(timeout),
-        )
+        self._client = _client(base_url, api_key, timeout)
         self.is_reachable = False
         """As the last look at the list of models found it."""
         self._timeout = timeout
@@ -76,8 +78,8 @@ class Endpoint:
             raise self.errors.fell_silent() from None
         except httpx2.SSEError as error:
             raise self.errors.not_understood(str(error).rstrip(".")) from None
-        except httpx2.HTTPError as error:
-            raise self.errors.from_exception(error, request) from None
+        except (httpx2.HTTPError, aiohttp.ClientError):
+            raise self.errors.broken_off() from None
 
     async def models(self, fresh: bool = False) -> list[Json]:
         """The endpoint's own list, with whatever else it says of each. Raises ModelError."""
@@ -110,19 +112,19 @@ class Endpoint:
 
         The empty request is turned down either way: as invalid, or as unknown.
         """
-        client = self.client.with_options(max_retries=0, timeout=_LIST_TIMEOUT)
+        client = self._client.with_options(max_retries=0, timeout=_LIST_TIMEOUT)
         try:
             await client.post(path, body={}, cast_to=httpx2.Response)
         except APIStatusError as error:
             if error.status_code in (400, 422):
                 return body_error(error.body) is not None
             return False if error.status_code in (404, 405, 501) else None
-        except (OpenAIError, httpx2.HTTPError):
+        except _NETWORK_ERRORS:
             return None
         return True
 
     async def close(self) -> None:
-        await self.client.close()
+        await self._client.close()
 
     async def _open(
         self,
@@ -137,7 +139,7 @@ class Endpoint:
             try:
                 # The SDK would start the same long wait again after each timeout of its own.
                 async with asyncio.timeout(self._timeout):
-                    opened = await stack.enter_async_context(open_call(without))
+                    opened = await stack.enter_async_context(open_call(self._client, without))
                 return opened.http_response
             except TimeoutError:
                 raise self.errors.timed_out() from None
@@ -146,7 +148,7 @@ class Endpoint:
                 if name is None:
                     raise self.errors.from_exception(error, request) from None
                 refused.add(name)
-            except (OpenAIError, httpx2.HTTPError) as error:
+            except _NETWORK_ERRORS as error:
                 raise self.errors.from_exception(error, request) from None
 
     def _parsed(self, data: str, request: ModelRequest) -> Json:
@@ -169,7 +171,7 @@ class Endpoint:
         self._models_until = time.monotonic() + kept_for
 
     async def _fetch_models(self) -> list[Json]:
-        client = self.client.with_options(max_retries=0, timeout=_LIST_TIMEOUT)
+        client = self._client.with_options(max_retries=0, timeout=_LIST_TIMEOUT)
         try:
             answer = await client.models.with_raw_response.list()
             body = json.loads(answer.http_response.text)
@@ -177,7 +179,7 @@ class Endpoint:
             # Plenty of servers answer well without having a list.
             self.is_reachable = error.status_code in (404, 405, 501)
             raise self.errors.from_exception(error) from None
-        except OpenAIError as error:
+        except _NETWORK_ERRORS as error:
             self.is_reachable = False
             raise self.errors.from_exception(error) from None
         except ValueError:
@@ -202,24 +204,39 @@ async def _drain(lines: AsyncIterator[object]) -> None:
         async with asyncio.timeout(_DRAIN_TIMEOUT):
             async for _ in lines:
                 pass
-    except (TimeoutError, httpx2.HTTPError):
+    except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError):
         # The answer is complete: a connection that cannot be used again is closed, no more.
         return
 
 
-def _http_client(timeout: float) -> httpx2.AsyncClient:
-    connect = min(timeout, _CONNECT_TIMEOUT)
-    return httpx2.AsyncClient(
-        timeout=httpx2.Timeout(timeout, connect=connect),
-        # One connection for each running answer: how many run at once is the engine's to say.
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
-        follow_redirects=True,
+def _client(base_url: str, api_key: str | None, timeout: float) -> AsyncOpenAI:
+    parts = urlsplit(base_url)
+    headers = {}
+    if parts.username and not api_key:
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
+    limit = httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT))
+    return AsyncOpenAI(
+        base_url=without_credentials(base_url),
+        api_key=api_key or NO_KEY,
+        timeout=limit,
+        max_retries=2,
+        default_headers=headers,
+        default_query=dict(parse_qsl(parts.query)),
+        # Over aiohttp a streamed token costs half as much time as over httpx's own connections.
+        http_client=DefaultAioHttpClient(
+            timeout=limit,
+            # How many answers run at once is the engine's to say; unset, it would be 100.
+            limits=httpx2.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=30),
+        ),
     )
 
 
 def _secrets(base_url: str, api_key: str | None) -> list[str]:
     parts = urlsplit(base_url)
-    return [secret for secret in (api_key, parts.password, parts.query) if secret]
+    password = parts.password or ""
+    queried = [value for _, value in parse_qsl(parts.query)]
+    return [text for text in (api_key, password, unquote(password), *queried) if text]
 
 
 def _entry(item: Json) -> Json:

@@ -1,11 +1,13 @@
 """What went wrong at a model endpoint, told in one sentence: what failed and what to do."""
 
 import re
+import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import httpx2
-from openai import APIConnectionError, APIStatusError, APITimeoutError
+import aiohttp
+from openai import APIStatusError
 
 from lib.models.provider import ContextTooLongError, Json, ModelError, ModelRequest, UserTurn
 
@@ -111,15 +113,7 @@ class EndpointErrors:
         if isinstance(error, APIStatusError):
             said = body_error(error.body) or {"message": error.response.text}
             return self.from_answer(error.status_code, said, request)
-        cause = error.__cause__ if isinstance(error, APIConnectionError) else error
-        if isinstance(error, APITimeoutError) or isinstance(cause, httpx2.ConnectTimeout):
-            return self._server_error(
-                f"The model endpoint at {self._address} cannot be reached: connecting took too "
-                "long. Check MODEL_BASE_URL and that the server is running."
-            )
-        if isinstance(error, APIConnectionError):
-            return self._server_error(self._cannot_connect(cause))
-        return self.broken_off()
+        return self._server_error(self._cannot_connect(_root_cause(error)))
 
     def from_answer(
         self, status: int, said: Json, request: ModelRequest | None = None
@@ -226,18 +220,28 @@ class EndpointErrors:
             f"{self._quoted(words)}. {advice}",
         )
 
-    def _cannot_connect(self, cause: BaseException | None) -> str:
-        words = self.quote(str(cause or ""))
-        if re.search(r"name or service|name resolution|getaddrinfo|nodename", words, re.I):
-            return (
-                f"The model endpoint at {self._address} cannot be reached: its host name is not "
-                "known. Check MODEL_BASE_URL."
-            )
-        if isinstance(cause, httpx2.ConnectError):
-            return (
-                f"The model endpoint at {self._address} cannot be reached{self._quoted(words)}. "
-                "Check MODEL_BASE_URL and that the server is running."
-            )
+    def _cannot_connect(self, cause: BaseException) -> str:
+        unreachable = f"The model endpoint at {self._address} cannot be reached"
+        match cause:
+            case socket.gaierror() | aiohttp.ClientConnectorDNSError():
+                return f"{unreachable}: its host name is not known. Check MODEL_BASE_URL."
+            case TimeoutError():
+                return (
+                    f"{unreachable}: connecting took too long. "
+                    "Check MODEL_BASE_URL and that the server is running."
+                )
+            case ssl.SSLError():
+                return (
+                    f"{unreachable} securely{self._quoted(self.quote(str(cause)))}. "
+                    "Check its certificate, and whether MODEL_BASE_URL should begin with http:."
+                )
+            case aiohttp.ClientConnectorError() | ConnectionRefusedError():
+                return (
+                    f"{unreachable}: it refuses connections. "
+                    "Check MODEL_BASE_URL and that the server is running."
+                )
+            case OSError() if cause.errno:
+                return f"{unreachable}: {cause.strerror}. Check MODEL_BASE_URL."
         return (
             f"The model endpoint at {self._address} closed the connection before it answered. "
             "Check that the server is running, and run again."
@@ -248,6 +252,12 @@ class EndpointErrors:
 
     def _quoted(self, words: str) -> str:
         return f": “{words}”" if words else ""
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def body_error(body: object) -> Json | None:

@@ -2,10 +2,12 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+
+from openai import AsyncOpenAI
 
 from lib.models.endpoint import Endpoint, Opening
 from lib.models.provider import (
@@ -43,15 +45,11 @@ class ResponsesProvider:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         check(request)
 
-        def open_call(without: frozenset[str]) -> Opening:
-            create = self._endpoint.client.responses.with_streaming_response.create
-            return cast(Opening, create(**_body(request, without)))
-
         reply = _Reply(request.model)
-        events = self._endpoint.events(request, _dispensable(request), open_call)
+        events = self._endpoint.events(request, _dispensable(request), partial(_open, request))
         async with aclosing(events):
             try:
                 async for incoming in events:
@@ -98,11 +96,17 @@ def _dispensable(request: ModelRequest) -> frozenset[str]:
     return defaults_in(request) | {"include", "store"}
 
 
+def _open(request: ModelRequest, client: AsyncOpenAI, without: frozenset[str]) -> Opening:
+    create = client.responses.with_streaming_response.create
+    # Through `extra_body`, because the SDK walks every part of every message it is given.
+    body = _body(request, without)
+    return create(model=request.model, input=[], stream=True, extra_body=body)
+
+
 def _body(request: ModelRequest, without: frozenset[str]) -> Json:
     body: Json = {
         "model": request.model,
         "input": _input(request),
-        "stream": True,
         "store": False,
         "temperature": request.temperature,
         "top_p": request.top_p,

@@ -4,8 +4,6 @@ import asyncio
 from functools import cache
 from typing import Any
 
-import bpe_openai  # type: ignore[import-untyped]
-
 _SLICE = 50_000
 """Characters counted in one go: the tokenizer refuses more than 200,000 tokens at once."""
 
@@ -28,4 +26,7 @@ def _count(text: str) -> int:
 
 @cache
 def _encoding() -> Any:
+    # Importing it unpacks every vocabulary, which takes a second: not at the server's start.
+    import bpe_openai  # type: ignore[import-untyped]
+
     return bpe_openai.get_encoding("o200k_base")

@@ -75,14 +75,15 @@ def open_store(url: str) -> Store:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url, json_serializer=_compact, pool_size=_READERS + 1)
-        event.listen(engine, "connect", _configure)
+        event.listen(engine, "connect", configure)
         _migrate(engine)
     except (OSError, DatabaseError) as error:
         raise StorageError(f"The database {path} cannot be opened: {_reason(error)}.") from error
     return Store(engine)
 
 
-def _configure(connection: Any, _record: Any) -> None:
+def configure(connection: Any, _record: Any) -> None:
+    """Set up a new SQLite connection: readers beside the writer, and foreign keys that hold."""
     cursor = connection.cursor()
     for pragma in (
         "journal_mode = WAL",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from lib.store.tables import Row
@@ -38,12 +38,13 @@ def read_page(
     session: Session, row_type: type[R], query: Select[R], request: PageRequest
 ) -> Page[R]:
     """One page of the rows that `query` selects. Raises UnknownCursorError."""
+    selected = query
     newest_first = request.order == "desc"
     if request.after is not None:
-        edge = _position(session, row_type, "after", request.after)
+        edge = _position(session, row_type, selected, "after", request.after)
         query = query.where(row_type.position < edge if newest_first else row_type.position > edge)
     if request.before is not None:
-        edge = _position(session, row_type, "before", request.before)
+        edge = _position(session, row_type, selected, "before", request.before)
         query = query.where(row_type.position > edge if newest_first else row_type.position < edge)
     # Going backwards (`before` alone) the page is the one next to the cursor, not the first.
     backwards = request.before is not None and request.after is None
@@ -56,9 +57,14 @@ def read_page(
 
 
 def _position(
-    session: Session, row_type: type[R], param: Literal["after", "before"], cursor: str
+    session: Session,
+    row_type: type[R],
+    query: Select[R],
+    param: Literal["after", "before"],
+    cursor: str,
 ) -> int:
-    position = session.scalar(select(row_type.position).where(row_type.id == cursor))
+    in_list = query.where(row_type.id == cursor)
+    position: int | None = session.scalar(in_list.with_only_columns(row_type.position))
     if position is None:
         raise UnknownCursorError(param, cursor)
     return position

@@ -137,6 +137,10 @@ class StepRow(Row):
     last_error: Mapped[Json | None]
     replay: Mapped[list[Json]]
     """Opaque items the model provider wants back with this step's tool calls."""
+    tool_outputs: Mapped[Json]
+    """By call id: what the model was told of calls that the engine ran itself."""
+    tool_states: Mapped[Json]
+    """By call id: the tool's own memory of the call."""
     completed_at: Mapped[int | None]
     cancelled_at: Mapped[int | None]
     failed_at: Mapped[int | None]
@@ -163,6 +167,19 @@ class RunDraftRow(Base):
 
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     values: Mapped[Json]
+
+
+class SandboxFileRow(Base):
+    """A file as code in a thread's sandbox knows it: put there, or made there."""
+
+    __tablename__ = "sandbox_files"
+    __table_args__ = (Index(None, "thread_id", "name"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    thread_id: Mapped[str] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"))
+    file_id: Mapped[str]
+    name: Mapped[str]
+    """Its name under /mnt/data."""
 
 
 class FileRow(Row):

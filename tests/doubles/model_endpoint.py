@@ -407,6 +407,8 @@ class _Exchange:
             case "failed_event":
                 await self._write(_failed_event(answer))
                 await self._send({"type": "http.response.body", "body": b""})
+            case "end":
+                await self._send({"type": "http.response.body", "body": b""})
             case "html":
                 await self.whole(200, b"<html><body>Welcome</body></html>", "text/html")
             case other:

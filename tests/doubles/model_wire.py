@@ -50,7 +50,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
     fault: str | None = None
-    """hang, stall, break, reset, slow_loris, garbage, html, error_event, failed_event."""
+    """hang, stall, end (too early), break, reset, slow_loris, garbage, html, error_event,
+    failed_event."""
     fault_after: int = 0
     """Tokens sent before the fault."""
 

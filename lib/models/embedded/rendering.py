@@ -27,10 +27,9 @@ def render_chat(instructions: str, turns: list[Turn], tools: list[FunctionTool])
     return messages
 
 
-def render_call_opening(name: str) -> Json:
+def call_opening(name: str) -> str:
     """The beginning of a call, for the model to go on with the arguments."""
-    opening = f'<tool_call>\n{{"name": {json.dumps(name)}, "arguments": '
-    return {"role": "assistant", "content": opening}
+    return f'<tool_call>\n{{"name": {json.dumps(name)}, "arguments": '
 
 
 def user_text(turn: UserTurn) -> str:

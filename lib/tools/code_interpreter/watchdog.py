@@ -1,0 +1,76 @@
+"""Holds a running box to the limits that the kernel does not enforce for a whole tree."""
+
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lib.tools.code_interpreter import output_files
+from lib.tools.code_interpreter.limits import MIB, Limits
+from lib.tools.code_interpreter.sandbox import process_tree
+
+_ROUNDS_BETWEEN_DISK_LOOKS = 4
+_KEEPERS = 2
+"""Processes that hold a box open."""
+
+
+class DiskVerdict(str):
+    """A verdict about files, which stay when the processes are gone."""
+
+    __slots__ = ()
+
+
+class Watchdog:
+    """Looks at one box while one cell runs in it."""
+
+    def __init__(
+        self, limits: Limits, processes: Callable[[], list[int]], directories: list[Path]
+    ) -> None:
+        self._limits = limits
+        self._processes = processes
+        self._directories = directories
+        self._cpu_before = process_tree.usage(processes()).cpu_seconds
+        self._next_disk_look = 0.0
+
+    def look(self) -> str | None:
+        """Why the box must be killed, as a sentence; None while it keeps to its limits."""
+        return self._look_at_processes() or self._look_at_disk()
+
+    def _look_at_processes(self) -> str | None:
+        limits, pids = self._limits, self._processes()
+        used = process_tree.usage(pids)
+        if used.memory_bytes > limits.memory_bytes < process_tree.exact_memory(pids):
+            return f"it used more than {limits.memory_bytes // MIB} MB of memory"
+        if used.tasks > limits.processes + _KEEPERS:
+            return f"it started more than {limits.processes} processes"
+        if used.cpu_seconds - self._cpu_before > limits.cpu_seconds:
+            return f"it used more than {limits.cpu_seconds:g} seconds of processor time"
+        return None
+
+    def _look_at_disk(self) -> str | None:
+        """Looking at many files takes long: then it happens less often."""
+        started = time.monotonic()
+        if started < self._next_disk_look:
+            return None
+        verdict = self._judge_disk()
+        took = time.monotonic() - started
+        self._next_disk_look = started + took * (1 + _ROUNDS_BETWEEN_DISK_LOOKS)
+        return DiskVerdict(verdict) if verdict else None
+
+    def _judge_disk(self) -> str | None:
+        limits = self._limits
+        size = process_tree.unlinked_bytes(self._processes())
+        count = 0
+        try:
+            for entry in itertools.chain.from_iterable(map(output_files.walk, self._directories)):
+                count += 1
+                size += entry.status.st_blocks * 512
+                if count > limits.file_count:
+                    return f"it made more than {limits.file_count} files"
+        except output_files.TooDeepError:
+            return f"it nested directories more than {output_files.DEEPEST} deep"
+        except PermissionError:
+            return "it made a directory that cannot be looked into"
+        if size > limits.disk_bytes:
+            return f"it used more than {limits.disk_bytes // MIB} MB of disk"
+        return None

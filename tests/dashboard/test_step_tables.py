@@ -1,0 +1,37 @@
+from datetime import UTC
+
+import pandas as pd
+
+from lib.dashboard.step_tables import steps_table
+from tests.dashboard.objects import message_step, tools_step, usage
+
+
+def test_steps_are_numbered_and_tell_their_result() -> None:
+    steps = [
+        tools_step("get_weather", "get_time"),
+        message_step(completed_at=1_004, usage=usage(5, 6)),
+    ]
+
+    table = steps_table(steps, {"msg_1": "It is\nsunny."}, UTC)
+
+    assert table["order"].tolist() == [1, 2]
+    assert table["type"].tolist() == ["Tool calls", "Message"]
+    assert table["result"].tolist() == ["get_weather, get_time", "It is sunny."]
+    assert table["tokens"].iloc[1] == 11
+    assert table["seconds"].iloc[1] == 3
+
+
+def test_a_step_at_work_has_neither_duration_nor_tokens() -> None:
+    table = steps_table([message_step("in_progress")], {}, UTC)
+
+    assert pd.isna(table["seconds"].iloc[0])
+    assert pd.isna(table["tokens"].iloc[0])
+    assert table["result"].tolist() == [""]
+
+
+def test_a_failed_step_tells_its_error() -> None:
+    failed = message_step(
+        "failed", failed_at=1_002, last_error={"code": "server_error", "message": "It broke."}
+    )
+
+    assert steps_table([failed], {}, UTC)["result"].tolist() == ["It broke."]

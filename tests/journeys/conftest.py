@@ -1,0 +1,102 @@
+"""The whole product in a process of its own, and a browser in front of it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from openai import OpenAI
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.doubles.model_endpoint import ModelEndpoint
+
+ROOT = Path(__file__).parents[2]
+SECONDS_TO_START = 120
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def studio(endpoint: ModelEndpoint, tmp_path: Path) -> Iterator[str]:
+    """The address of the product, started as a user starts it, its model a double."""
+    environment = {
+        **os.environ,
+        "MODEL_BASE_URL": endpoint.base_url,
+        "MODEL_API": "chat_completions",
+        "MODEL": "gpt-4o-mini",
+        "DATA_DIR": str(tmp_path / "data"),
+    }
+    port = _free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
+    with (tmp_path / "console.log").open("wb") as console:
+        process = subprocess.Popen(
+            [*command, "--server.port", str(port)],
+            cwd=ROOT,
+            env=environment,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            _wait_until_it_answers(port, process, tmp_path / "console.log")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+@pytest.fixture
+def client(studio: str) -> OpenAI:
+    """An SDK client of the running product."""
+    return OpenAI(base_url=f"{studio}/v1", api_key="no-key-needed")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        executable = shutil.which("chromium") or playwright.chromium.executable_path
+        assert Path(executable).exists(), "run `python -m playwright install chromium` first"
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A browser's tab with nothing remembered."""
+    expect.set_options(timeout=60_000)
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_it_answers(port: int, process: subprocess.Popen[bytes], console: Path) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"the product ended at its start: {console.read_text()}"
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/v1/health").status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.2)
+    raise AssertionError(f"the product did not answer: {console.read_text()}")
