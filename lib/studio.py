@@ -4,14 +4,17 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from lib.engine.builtin.code_interpreter import CodeInterpreterTool
 from lib.engine.builtin.protocol import BuiltinTool
 from lib.engine.engine import Engine
 from lib.engine.events import open_event_log
 from lib.models.embedded.provider import EmbeddedProvider
 from lib.models.registry import ModelRegistry
+from lib.observability.tracing import Tracing, start_tracing
 from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
+from lib.tools.code_interpreter.interpreter import CodeInterpreter
 from lib.tools.functions.folder import FunctionFolder
 
 logger = logging.getLogger(__name__)
@@ -31,6 +34,8 @@ class Studio:
         models: ModelRegistry,
         functions: FunctionFolder,
         embedded: EmbeddedProvider | None,
+        code: CodeInterpreterTool,
+        tracing: Tracing,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -39,6 +44,8 @@ class Studio:
         self.models = models
         self.functions = functions
         self.embedded = embedded
+        self.code = code
+        self.tracing = tracing
 
 
 @asynccontextmanager
@@ -46,19 +53,26 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     """Start everything, taking up unfinished runs, and stop it again. Raises StorageError."""
     store = open_store(settings.database)
     embedded = _embedded(settings)
-    blobs = Blobs(settings.data_dir.resolve() / "files")
-    builtin: dict[str, BuiltinTool] = {}
+    data_dir = settings.data_dir.resolve()
+    blobs = Blobs(data_dir / "files")
+    code = CodeInterpreterTool(
+        CodeInterpreter(data_dir / "sandbox", settings.code_interpreter), store, blobs
+    )
+    builtin: dict[str, BuiltinTool] = {code.type: code}
     models = ModelRegistry(settings, embedded)
     functions = FunctionFolder(settings.functions_dir, settings.secret_names())
     log = await open_event_log(store)
     engine = Engine(store, log, blobs, models, builtin, functions, settings)
     if embedded:
         embedded.start()
+    tracing = start_tracing(settings, store, engine.log)
     await engine.start()
     try:
-        yield Studio(settings, store, engine, blobs, models, functions, embedded)
+        yield Studio(settings, store, engine, blobs, models, functions, embedded, code, tracing)
     finally:
         await engine.close()
+        await tracing.close()
+        await code.close()
         await models.close()
         store.close()
 

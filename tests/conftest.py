@@ -48,6 +48,7 @@ def start_server(endpoint: ModelEndpoint, tmp_path: Path) -> Iterator[StartServe
                 "model_base_url": endpoint.base_url,
                 "model_api": "chat_completions",
                 "data_dir": tmp_path / "data",
+                "code_interpreter": "off",
             }
             chosen = Settings(_env_file=None, **(defaults | settings))  # type: ignore[arg-type]
             return running.enter_context(ThreadServer(chosen))

@@ -62,6 +62,12 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
+def _not_a_builtin_tool(name: str) -> str:
+    if name in ("code_interpreter", "file_search"):
+        raise ValueError(f"'{name}' is the name of a built-in tool. Choose another name.")
+    return name
+
+
 class CodeInterpreterTool(Body):
     type: Literal["code_interpreter"]
 
@@ -92,7 +98,9 @@ class FileSearchTool(Body):
 
 
 class FunctionBody(Body):
-    name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
+    name: Annotated[
+        str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$"), AfterValidator(_not_a_builtin_tool)
+    ]
     description: str | None = None
     parameters: Schema | None = None
     strict: bool | None = False

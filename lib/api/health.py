@@ -26,6 +26,12 @@ async def get_health(studio: StudioDep) -> Response:
     body = {
         "status": _status(model["phase"]),
         "model": model,
+        "code_interpreter": {
+            "available": studio.code.is_available,
+            "starting": studio.code.is_starting,
+            "message": studio.code.status,
+        },
+        "traces": studio.tracing.states(),
         "settings": _shown(studio.settings),
         "version": VERSION,
         "data_dir": str(studio.settings.data_dir.resolve()),

@@ -46,6 +46,7 @@ class Engine:
     ) -> None:
         self.log = log
         self._store = store
+        self._builtin = builtin
         self._run_expires_after = settings.run_expires_after
         rounds = settings.max_tool_rounds
         loop = RunLoop(store, log, blobs, models, builtin, functions, rounds)
@@ -125,7 +126,7 @@ class Engine:
                 return as_message(queue_message(session, thread_id, new))
             if active:
                 raise RefusedError(
-                    f"Can't add messages to {thread_id} while a run {active.id} is active."
+                    f"Can't add messages to {thread_id} while a run {active} is active."
                 )
             return add_message(session, thread, new)
 
@@ -137,6 +138,8 @@ class Engine:
         for run_id in run_ids:
             await self._executor.let_go(run_id)
             self.log.end_followers(run_id)
+        for tool in self._builtin.values():
+            await tool.forget(thread_id)
 
     async def _finish_cancelling(self, run_id: str) -> None:
         await self._executor.let_go(run_id)

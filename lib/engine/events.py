@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 END_EVENTS = frozenset(f"thread.run.{status}" for status in TERMINAL)
 PAUSE_EVENTS = END_EVENTS | {"thread.run.requires_action"}
 _BACKLOG_PAGE = 1000
+_INSERT = insert(EventRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +249,7 @@ def _insert(session: Session, events: list[Event]) -> None:
         }
         for event in events
     ]
-    session.connection().execute(insert(EventRow), rows)
+    session.connection().execute(_INSERT, rows)
 
 
 def _page(session: Session, run_id: str, after: int) -> list[Event]:

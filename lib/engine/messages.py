@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from lib.engine.clock import now
@@ -12,6 +12,11 @@ from lib.store.queries import find
 from lib.store.tables import Json, MessageRow, QueuedMessageRow, ThreadRow
 
 _TITLE_LENGTH = 80
+_WAITING = (
+    select(QueuedMessageRow)
+    .where(QueuedMessageRow.thread_id == bindparam("thread_id"))
+    .order_by(QueuedMessageRow.position)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,7 @@ def queue_message(session: Session, thread_id: str, new: NewMessage) -> QueuedMe
 
 def release_queued_messages(session: Session, thread_id: str) -> None:
     """Let the messages that waited join their thread, in the order in which they came."""
-    query = select(QueuedMessageRow).where(QueuedMessageRow.thread_id == thread_id)
-    for queued in session.scalars(query.order_by(QueuedMessageRow.position)):
+    for queued in session.scalars(_WAITING, {"thread_id": thread_id}):
         session.add(as_message(queued))
         session.delete(queued)
 

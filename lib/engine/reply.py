@@ -1,6 +1,7 @@
 """One reply of the model, written down as it streams in: messages, tool calls, their steps."""
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -13,7 +14,8 @@ from lib.engine.errors import RunLostError
 from lib.engine.events import EventLog, EventSink
 from lib.engine.states import COMPLETED, IN_PROGRESS
 from lib.engine.toolbox import Toolbox
-from lib.engine.transitions import owned
+from lib.engine.transitions import check_owned
+from lib.engine.usage import usage_json
 from lib.models.provider import (
     ModelEvent,
     RefusalDelta,
@@ -111,7 +113,8 @@ class DraftCall:
 
     def as_json(self) -> Json:
         if self.tool:
-            return {"id": self.id, "type": self.tool.type, self.tool.type: self.section}
+            # A copy: the row must not change along with a call that is still going on.
+            return {"id": self.id, "type": self.tool.type, self.tool.type: deepcopy(self.section)}
         function = {"name": self.name, "arguments": self.arguments, "output": self.output}
         call = {"id": self.id, "type": "function", "function": function}
         return call if self.output is None else {**call, "answered": answered(BY_SERVER)}
@@ -210,6 +213,13 @@ class Reply:
         self._calls_step.tool_states = states
         return self._calls_step
 
+    @property
+    def step_id(self) -> str | None:
+        """The last step that the reply has begun."""
+        if self._calls_step:
+            return self._calls_step.id
+        return self._message.step.id if self._message else None
+
     def tell_call(self, index: int, change: Json) -> None:
         """Announce what joins a call's section while the engine runs it."""
         tool = self.calls[index].tool
@@ -240,7 +250,8 @@ class Reply:
         self._log.delta(self._run.id, "thread.message.delta", _compact(payload), message_id)
 
     def _start_message(self, session: Session, events: EventSink) -> _OpenMessage:
-        run = owned(session, self._run.id, self._run.attempt)
+        run = self._run
+        check_owned(session, run.id, run.attempt)
         message = MessageRow(
             id=new_id("msg_"),
             created_at=now(),
@@ -285,11 +296,11 @@ class Reply:
         self._call_delta({"index": event.index, **call.as_json()})
 
     def _start_calls_step(self, session: Session, events: EventSink) -> StepRow:
-        run = owned(session, self._run.id, self._run.attempt)
+        check_owned(session, self._run.id, self._run.attempt)
         if self._message:
             # The reply's tokens are counted once, on its last step.
             self._close_message(session, events, Usage())
-        step = new_step(run, "tool_calls", {"tool_calls": []})
+        step = new_step(self._run, "tool_calls", {"tool_calls": []})
         session.add(step)
         for name in ("created", IN_PROGRESS):
             events.step(name, step)
@@ -321,7 +332,7 @@ def answered(by: str) -> Json:
     return {"by": by, "at": now()}
 
 
-def new_step(run: RunRow, kind: str, details: Json) -> StepRow:
+def new_step(run: ClaimedRun, kind: str, details: Json) -> StepRow:
     return StepRow(
         id=new_id("step_"),
         created_at=now(),
@@ -345,28 +356,6 @@ def complete_step(events: EventSink, step: StepRow, usage: Usage | None = None) 
     if usage is not None:
         step.usage = usage_json(usage)
     events.step(COMPLETED, step)
-
-
-def usage_json(usage: Usage) -> Json:
-    """Token counts in the API's shape."""
-    return {
-        "prompt_tokens": usage.prompt,
-        "completion_tokens": usage.completion,
-        "total_tokens": usage.prompt + usage.completion,
-        "prompt_token_details": {"cached_tokens": usage.cached},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
-    }
-
-
-def usage_from_json(usage: Json | None) -> Usage:
-    if usage is None:
-        return Usage()
-    return Usage(
-        usage["prompt_tokens"],
-        usage["completion_tokens"],
-        usage["prompt_token_details"]["cached_tokens"],
-        usage["completion_tokens_details"]["reasoning_tokens"],
-    )
 
 
 def _compact(payload: Json) -> str:

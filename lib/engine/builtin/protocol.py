@@ -19,18 +19,19 @@ class Invocation:
     call_id: str
     arguments: str
     definition: Json
+    section: Json
+    """The call as clients see it: what is put in here is kept even when the call is cut short."""
     earlier: int
     """How many calls of this tool the run made before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`section` is the call as clients see it, `output` what the model is told.
+    """`output` is what the model is told.
 
     `state` is the tool's own memory of the call, as JSON: what its answers need later.
     """
 
-    section: Json
     output: str
     state: Json = field(default_factory=dict)
 
@@ -83,6 +84,10 @@ class BuiltinTool(Protocol):
 
     async def shaper(self, steps: Sequence[StepRow], fresh: int) -> Shaper:
         """For an answer after these steps of its run, oldest first; the last `fresh` are new."""
+        ...
+
+    async def forget(self, thread_id: str) -> None:
+        """A thread was deleted: nothing of it is needed any more."""
         ...
 
 
