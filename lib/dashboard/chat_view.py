@@ -145,7 +145,8 @@ def show_outcome(run: Run, place: ChatPlace) -> None:
 
 def show_unanswered(messages: list[Message], run: Run | None, place: ChatPlace) -> None:
     """Offer an answer to a question that no run has taken up."""
-    if messages and messages[-1].role == "user" and (run is None or not problem_of(run)):
+    is_settled = run is None or not (is_unfinished(run) or problem_of(run))
+    if messages and messages[-1].role == "user" and is_settled:
         st.button(
             "Get an answer",
             icon=":material/send:",

@@ -57,6 +57,7 @@ def _common(field: Field, draft: FormDraft) -> dict[str, Any]:
         "label": _label(field),
         "key": key,
         "help": to_markdown(field.help) or None,
+        "label_visibility": "collapsed" if field.text else "visible",
         "on_change": _keep,
         "args": (field, draft, key),
     }

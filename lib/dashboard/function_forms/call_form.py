@@ -39,8 +39,8 @@ class CallForm:
     root: Field
     """A group, or the one field."""
     encode: Encode
-    is_structured: bool = True
-    """False when the only field is the one for a text."""
+    is_structured: bool = False
+    """False while the only field is the one for a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ def call_form(call: Mapping[str, Any], number: int, tools: list[dict[str, Any]])
         intro=_intro(arguments),
         root=output_field(),
         encode=_as_text,
-        is_structured=False,
     )
-    return _structured(plain_form, declared) or plain_form
+    form = _structured(plain_form, declared)
+    return replace(form, is_structured=True) if form else plain_form
 
 
 def answer_of(form: CallForm, draft: Draft, as_text: bool) -> Answer:
@@ -123,7 +123,7 @@ def _quiz_form(form: CallForm, quiz: Quiz) -> CallForm:
             label=f"Question {number + 1}",
             kind="choice" if question.choices else "long_text",
             required=True,
-            text=to_markdown(_cut(question.text)) or "_The question is empty._",
+            text=f"**{number + 1}.** {to_markdown(_cut(question.text)) or '_(no text)_'}",
             options=question.choices,
         )
         for number, question in enumerate(quiz.questions)

@@ -70,11 +70,12 @@ def problems_in(text: str) -> list[Problem]:
     if not isinstance(definition, dict):
         return [Problem("A definition is a JSON object.", 1)]
     lines = _Lines(text)
-    return [
+    problems = [
         *_name_problems(definition, lines),
         *_type_problems(definition, lines),
         *_schema_problems(definition, lines),
     ]
+    return sorted(problems, key=lambda problem: problem.line or 0)
 
 
 def formatted(definition: Mapping[str, Any]) -> str:
