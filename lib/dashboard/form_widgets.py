@@ -215,7 +215,6 @@ def _choices(field: Field, draft: FormDraft) -> None:
         options=positions,
         selection_mode="multi",
         format_func=lambda at: names[at],
-        width="stretch",
     )
 
 
@@ -288,7 +287,6 @@ def _entry_number(field: Field, key: str) -> int:
 def _files(field: Field, draft: FormDraft) -> None:
     """Files are uploaded at once, so that the draft needs to keep only their ids."""
     kept: list[dict[str, str]] = draft.values().get(field.id) or []
-    st.markdown(f"**{_label(field)}**", help=to_markdown(field.help) or None)
     for number, file in enumerate(kept):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/draft: {plain(file['name'])}", width="stretch")
@@ -301,30 +299,33 @@ def _files(field: Field, draft: FormDraft) -> None:
                 args=({field.id: [one for one in kept if one is not file] or None},),
             )
     if kept and field.kind == "file":
+        st.caption(_label(field))
         return
-    uploads = len(kept)
-    key = draft.widget_key(f"{field.id}:upload{uploads}")
-    chosen = st.file_uploader(
-        field.label,
+    key = draft.widget_key(f"{field.id}:upload{len(kept)}")
+    st.file_uploader(
+        _label(field),
         accept_multiple_files=field.kind == "files",
-        label_visibility="collapsed",
         key=key,
+        help=to_markdown(field.help) or None,
+        on_change=_upload,
+        args=(field, draft, kept, key),
     )
-    if chosen:
-        _upload(field, draft, kept, chosen if isinstance(chosen, list) else [chosen])
+    if problem := st.session_state.pop(f"{key}:problem", None):
+        st.error(problem, icon=":material/error:")
 
 
-def _upload(field: Field, draft: FormDraft, kept: list[dict[str, str]], chosen: list[Any]) -> None:
+def _upload(field: Field, draft: FormDraft, kept: list[dict[str, str]], key: str) -> None:
+    chosen = st.session_state[key] or []
     try:
         files = [
             studio_client().files.create(file=(one.name, one.getvalue()), purpose="assistants")
-            for one in chosen
+            for one in (chosen if isinstance(chosen, list) else [chosen])
         ]
     except openai.OpenAIError as error:
-        st.error(sentence_for(error), icon=":material/error:")
+        st.session_state[f"{key}:problem"] = sentence_for(error)
         return
-    draft.keep({field.id: [*kept, *({"id": file.id, "name": file.filename} for file in files)]})
-    st.rerun(scope="fragment")
+    uploaded = [{"id": file.id, "name": file.filename} for file in files]
+    draft.keep({field.id: [*kept, *uploaded] or None})
 
 
 _DRAW: dict[str, Callable[[Field, FormDraft], None]] = {

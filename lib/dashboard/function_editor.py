@@ -97,7 +97,6 @@ def _ways_to_add(editor: _Editor) -> None:
         _server_functions(editor)
     if choice:
         editor.add([READY_MADE[choice]])
-        st.rerun(scope="fragment")
     with st.expander("Paste a definition", icon=":material/content_paste:"):
         st.text_area(
             "Definition",
@@ -127,7 +126,6 @@ def _server_functions(editor: _Editor) -> None:
         )
         if chosen:
             editor.add([{**by_name[chosen], "run": "ask"}])
-            st.rerun(scope="fragment")
     for problem in offered.problems:
         st.caption(f":orange[:material/warning:] {plain(problem.file)}: {plain(problem.message)}")
 

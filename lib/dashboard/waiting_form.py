@@ -46,20 +46,18 @@ def _form(run: Run) -> None:
         forms = call_forms(run)
         own_functions = _own_functions(forms)
         attempted = st.session_state.get(f"attempted_{run.id}") == _round_key(forms)
-        answers: dict[str, Answer] = {}
+        missing = 0
         for number, form in enumerate(forms):
             if number:
                 st.divider()
-            draft = FormDraft(run.id, form.key, run.id, run.thread_id)
+            _call_title(form, number, len(forms))
             is_own = form.function in own_functions
-            answers[form.key] = _call(form, draft, number, len(forms), is_own, attempted)
+            missing += _call(form, _draft(run, form), is_own, attempted)
         st.space("small")
-        _buttons(run, forms, answers, attempted)
+        _buttons(run, forms, missing if attempted else 0)
 
 
-def _call(
-    form: CallForm, draft: FormDraft, number: int, count: int, is_own: bool, attempted: bool
-) -> Answer:
+def _call_title(form: CallForm, number: int, count: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(heading(form.title, 120), anchor=False, width="stretch")
         if count > 1:
@@ -67,20 +65,22 @@ def _call(
         st.badge(plain(form.function), icon=":material/function:", color="violet")
     if form.description:
         st.caption(plain(form.description[:500]))
-    if form.intro:
+
+
+def _call(form: CallForm, draft: FormDraft, is_own: bool, attempted: bool) -> int:
+    """What is asked and its fields. Returns how many answers are missing or not right."""
+    if form.intro and not is_own:
         st.markdown(form.intro)
     if form.arguments.value is None:
         st.warning(plain(form.arguments.problem[:500]), icon=":material/data_object:")
         _raw(form.arguments)
     if is_own:
         _own_function(form, draft)
-    as_text = _is_as_text(form, draft)
-    values = draft.values()
-    answer = answer_of(form, values, as_text)
-    shown = answer.problems if attempted else _of_typed(answer.problems, values)
-    draw_field(output_field() if as_text else form.root, draft, shown)
-    _further(form, draft)
-    return answer
+    problems = _answer(form, draft).problems
+    shown = problems if attempted else _of_typed(problems, draft.values())
+    draw_field(output_field() if _is_as_text(form, draft) else form.root, draft, shown)
+    _further(form, draft, is_own)
+    return len(problems)
 
 
 def _is_as_text(form: CallForm, draft: FormDraft) -> bool:
@@ -92,7 +92,7 @@ def _of_typed(problems: dict[str, str], values: dict[str, object]) -> dict[str, 
     return {key: problem for key, problem in problems.items() if values.get(key)}
 
 
-def _further(form: CallForm, draft: FormDraft) -> None:
+def _further(form: CallForm, draft: FormDraft, is_own: bool) -> None:
     """The other ways to answer, and what the model wrote."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if form.is_structured:
@@ -105,7 +105,7 @@ def _further(form: CallForm, draft: FormDraft) -> None:
                 args=(draft, key),
                 help="Send any text as this call's output instead of what the fields say.",
             )
-        if form.arguments.value is not None:
+        if form.arguments.value is not None and not is_own:
             with st.popover(
                 "Arguments",
                 icon=":material/data_object:",
@@ -196,29 +196,55 @@ def _own_functions(forms: list[CallForm]) -> set[str]:
     return names & {form.function for form in forms}
 
 
-def _buttons(run: Run, forms: list[CallForm], answers: dict[str, Answer], attempted: bool) -> None:
-    missing = sum(len(answer.problems) for answer in answers.values())
-    if attempted and missing:
+def _buttons(run: Run, forms: list[CallForm], missing: int) -> None:
+    """Submit and cancel, and above them what keeps the round from being sent."""
+    if missing:
         things = "One answer is" if missing == 1 else f"{missing} answers are"
         st.error(f"{things} missing or not right yet.", icon=":material/error:")
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel the run", icon=":material/close:", key=f"cancel_{run.id}"):
-            cancel(run)
-            st.rerun()
-        label = "Submit" if len(forms) == 1 else f"Submit all {len(forms)}"
-        wants_submit = st.button(
-            label, type="primary", icon=":material/send:", key=f"submit_{run.id}"
-        )
-    if not wants_submit:
-        return
-    if missing:
-        st.session_state[f"attempted_{run.id}"] = _round_key(forms)
-        st.rerun(scope="fragment")
-    problem = submit(run, [(form.call_id, answers[form.key].output) for form in forms])
-    if problem:
+    if problem := st.session_state.pop(f"submit_problem_{run.id}", None):
         st.error(problem, icon=":material/error:")
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        st.button(
+            "Cancel the run",
+            icon=":material/close:",
+            key=f"cancel_{run.id}",
+            on_click=_cancel,
+            args=(run,),
+        )
+        st.button(
+            "Submit" if len(forms) == 1 else f"Submit all {len(forms)}",
+            type="primary",
+            icon=":material/send:",
+            key=f"submit_{run.id}",
+            on_click=_submit,
+            args=(run, forms),
+        )
+
+
+def _cancel(run: Run) -> None:
+    cancel(run)
+    st.rerun()
+
+
+def _submit(run: Run, forms: list[CallForm]) -> None:
+    """Send the round when all of it is answered; the page is drawn anew then."""
+    answers = [_answer(form, _draft(run, form)) for form in forms]
+    if any(answer.problems for answer in answers):
+        st.session_state[f"attempted_{run.id}"] = _round_key(forms)
+        return
+    outputs = [(form.call_id, answer.output) for form, answer in zip(forms, answers, strict=True)]
+    if problem := submit(run, outputs):
+        st.session_state[f"submit_problem_{run.id}"] = problem
         return
     st.rerun()
+
+
+def _draft(run: Run, form: CallForm) -> FormDraft:
+    return FormDraft(run.id, form.key, run.id, run.thread_id)
+
+
+def _answer(form: CallForm, draft: FormDraft) -> Answer:
+    return answer_of(form, draft.values(), _is_as_text(form, draft))
 
 
 def _round_key(forms: list[CallForm]) -> list[str]:

@@ -19,6 +19,7 @@ PLAIN = "text"
 _TITLE_KEYS = ("title", "heading")
 _QUESTION_KEYS = ("question", "prompt", "message", "text", "action", "description")
 _OPTION_KEYS = ("options", "choices")
+_MULTIPLE_KEYS = ("multiple", "allow_multiple")
 _LONGEST_SHOWN = 4_000
 
 Encode = Callable[[Any], str]
@@ -198,7 +199,7 @@ def _choice_form(form: CallForm, value: Mapping[str, Any]) -> CallForm | None:
     options = next((value[key] for key in _OPTION_KEYS if isinstance(value.get(key), list)), None)
     if not options or not all(isinstance(one, str | int | float) for one in options):
         return None
-    is_multiple = value.get("multiple") is True or value.get("allow_multiple") is True
+    is_multiple = any(value.get(key) is True for key in _MULTIPLE_KEYS)
     field = Field(
         id=ROOT,
         name="",
@@ -225,7 +226,7 @@ def _intro(arguments: Arguments) -> str:
     question = _first_text(arguments, _QUESTION_KEYS)
     lines = [to_markdown(_cut(question))] if question else []
     for name, value in arguments.value.items():
-        if name in _TITLE_KEYS or value == question or name in _OPTION_KEYS:
+        if value == question or name in (*_TITLE_KEYS, *_OPTION_KEYS, *_MULTIPLE_KEYS):
             continue
         if isinstance(value, str | int | float | bool):
             lines.append(f"**{plain(label_of(name))}:** {plain(_cut(_shown(value)))}")

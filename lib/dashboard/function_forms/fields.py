@@ -68,7 +68,8 @@ def field_of(schema: Any, name: str, path: str, required: bool) -> Field:
 
 def numbered(item: Field, list_id: str, number: int) -> Field:
     """The field of one entry of a list, with ids of its own. `number` counts from 0."""
-    return _moved(item, item.id, f"{list_id}.{number}")
+    labelled = replace(item, label=f"{item.label} {number + 1}")
+    return _moved(labelled, item.id, f"{list_id}.{number}")
 
 
 def label_of(name: str) -> str:

@@ -78,9 +78,9 @@ def _read_group(field: Field, draft: Draft, problems: dict[str, str]) -> Any:
 
 
 def _read_list(field: Field, draft: Draft, problems: dict[str, str]) -> Any:
-    entries = [_read(entry, draft, problems) for entry in entries_of(field, draft)]
-    if not entries and not field.required:
+    if not field.required and not _is_touched(field, draft):
         return MISSING
+    entries = [_read(entry, draft, problems) for entry in entries_of(field, draft)]
     if len(entries) < field.fewest:
         problems[field.id] = f"Add at least {field.fewest} to {field.label}."
     return [entry for entry in entries if entry is not MISSING]
@@ -88,7 +88,7 @@ def _read_list(field: Field, draft: Draft, problems: dict[str, str]) -> Any:
 
 def _is_touched(field: Field, draft: Draft) -> bool:
     return any(
-        key.startswith(f"{field.id}.") and value not in (None, "", [], 0)
+        (key == field.id or key.startswith(f"{field.id}.")) and value not in (None, "", [], 0)
         for key, value in draft.items()
     )
 
