@@ -18,9 +18,10 @@ def live_stream(log: EventLog, run_id: str, subscription: Subscription) -> Strea
 
     async def chunks() -> AsyncIterator[bytes]:
         try:
-            async for event in subscription.events(_KEEP_ALIVE_AFTER):
-                yield _as_bytes(event)
-                if event is not None and event.name in PAUSE_EVENTS:
+            async for batch in subscription.batches(_KEEP_ALIVE_AFTER):
+                events = _until_pause(batch)
+                yield _as_bytes(events)
+                if events and events[-1].name in PAUSE_EVENTS:
                     yield _DONE
                     return
         finally:
@@ -33,9 +34,12 @@ def replayed_stream(log: EventLog, run_id: str, after: int) -> StreamingResponse
     """All of a run's events after one of them, then live, until the run is over."""
 
     async def chunks() -> AsyncIterator[bytes]:
-        async for event in log.follow(run_id, after, _KEEP_ALIVE_AFTER):
-            yield _as_bytes(event)
-            if event is not None and event.name in END_EVENTS:
+        if await log.has_ended(run_id, after):
+            yield _DONE
+            return
+        async for events in log.follow(run_id, after, _KEEP_ALIVE_AFTER):
+            yield _as_bytes(events)
+            if events and events[-1].name in END_EVENTS:
                 yield _DONE
 
     return _response(chunks())
@@ -49,7 +53,20 @@ def _response(chunks: AsyncIterator[bytes]) -> StreamingResponse:
     )
 
 
-def _as_bytes(event: Event | None) -> bytes:
-    if event is None:
+def _until_pause(batch: list[Event]) -> list[Event]:
+    """The events up to the one that ends the stream, where there is one."""
+    for at, event in enumerate(batch):
+        if event.name in PAUSE_EVENTS:
+            return batch[: at + 1]
+    return batch
+
+
+def _as_bytes(events: list[Event]) -> bytes:
+    """One piece for all events: each piece on its own has a long way to the socket."""
+    if not events:
         return _KEEP_ALIVE
-    return f"id: {event.id}\nevent: {event.name}\ndata: {event.data}\n\n".encode()
+    return "".join(map(_as_text, events)).encode()
+
+
+def _as_text(event: Event) -> str:
+    return f"id: {event.id}\nevent: {event.name}\ndata: {event.data}\n\n"

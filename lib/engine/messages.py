@@ -30,6 +30,13 @@ class NewMessage:
 
 
 def add_message(session: Session, thread: ThreadRow, new: NewMessage) -> MessageRow:
+    message = _message_in(thread, new)
+    session.add(message)
+    return message
+
+
+def _message_in(thread: ThreadRow, new: NewMessage) -> MessageRow:
+    """The message's row; the thread's own row is brought up to date with it."""
     created_at = now()
     message = MessageRow(
         id=new_id("msg_"),
@@ -42,7 +49,6 @@ def add_message(session: Session, thread: ThreadRow, new: NewMessage) -> Message
         metadata_=new.metadata,
         completed_at=created_at,
     )
-    session.add(message)
     thread.last_active_at = created_at
     if thread.title is None and new.role == "user":
         thread.title = _title(new.content)
@@ -124,10 +130,11 @@ def add_thread(
         title=None,
         last_active_at=created_at,
     )
+    rows = [_message_in(thread, message) for message in messages]
     session.add(thread)
+    # The messages' foreign key wants the thread to be there first.
     session.flush()
-    for message in messages:
-        add_message(session, thread, message)
+    session.add_all(rows)
     return thread
 
 

@@ -3,6 +3,7 @@
 import json
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -230,26 +231,27 @@ class Reply:
         if not addition.text and not addition.annotations:
             return
         if self._message is None:
-            self._message = await self._log.write(self._start_message)
-            for index, part in enumerate(self._message.opening):
-                self._message_delta({"index": index, **part})
+            await self._log.write(partial(self._start_message, kind=kind, addition=addition))
+            return
         self._tell(kind, addition)
 
     def _tell(self, kind: str, addition: Addition) -> None:
         assert self._message is not None
-        self._message_delta(self._message.add(kind, addition))
+        part = self._message.add(kind, addition)
+        self._log.delta(*self._message_delta(self._message, part))
 
-    def _message_delta(self, part: Json) -> None:
-        assert self._message is not None
-        message_id = self._message.row.id
+    def _message_delta(self, message: _OpenMessage, part: Json) -> tuple[str, str, str, str]:
+        """The event of a delta, as the log takes it."""
         payload = {
-            "id": message_id,
+            "id": message.row.id,
             "object": "thread.message.delta",
             "delta": {"content": [part]},
         }
-        self._log.delta(self._run.id, "thread.message.delta", _compact(payload), message_id)
+        return self._run.id, "thread.message.delta", _compact(payload), message.row.id
 
-    def _start_message(self, session: Session, events: EventSink) -> _OpenMessage:
+    def _start_message(
+        self, session: Session, events: EventSink, kind: str, addition: Addition
+    ) -> None:
         run = self._run
         check_owned(session, run.id, run.attempt)
         message = MessageRow(
@@ -270,7 +272,12 @@ class Reply:
             events.step(name, step)
         for name in ("created", IN_PROGRESS):
             events.message(name, message, run.id)
-        return _OpenMessage(message, step, self._answer.opening())
+        started = _OpenMessage(message, step, self._answer.opening())
+        parts = [{"index": index, **part} for index, part in enumerate(started.opening)]
+        for part in [*parts, started.add(kind, addition)]:
+            events.add(*self._message_delta(started, part))
+        # Not for the caller to set: cancelled meanwhile, it could not keep what was said.
+        self._message = started
 
     def _close_message(self, session: Session, events: EventSink, usage: Usage) -> None:
         assert self._message is not None

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -655,6 +654,12 @@ class Exhaustion:
     said: str
     """Pattern that the output must match: how the attack was stopped."""
 
+    @property
+    def wall_seconds(self) -> float:
+        """Short where time alone stops it; else long enough for a busy machine."""
+        by_time = ("Variables are kept", "stopped after", "heed the interrupt", "Output cut here")
+        return 2 if self.said in by_time else 18
+
 
 EXHAUSTIONS = [
     Exhaustion(
@@ -772,7 +777,7 @@ def bomb():
         try: os.fork()
         except OSError: pass
 bomb()""",
-        "more than 64 processes|heed the interrupt|ended",
+        "more than 64 processes|The session ended",
     ),
     Exhaustion(
         "threads",
@@ -877,9 +882,8 @@ Fake()""",
 @pytest.mark.parametrize("attack", EXHAUSTIONS, ids=lambda attack: attack.name)
 async def test_nothing_is_used_up(session: Session, world: World, attack: Exhaustion) -> None:
     await run(session, PRELUDE + world.variables())
-    started = time.monotonic()
 
-    outcome = await run(session, attack.code, wall_seconds=4)
+    outcome = await run(session, attack.code, wall_seconds=attack.wall_seconds)
     after = await run(session, "1 + 1")
 
     assert re.search(attack.said, outcome.text), f"{attack.why}: {outcome.text[-500:]}"
@@ -887,7 +891,6 @@ async def test_nothing_is_used_up(session: Session, world: World, attack: Exhaus
     assert len(outcome.images) <= LIMITS.images
     assert after.text.endswith("2\n")
     assert world.harm(all_that_came_out(outcome)) == []
-    assert time.monotonic() - started < 60, "it was not stopped at all"
 
 
 async def test_what_broke_the_disk_limits_is_removed_and_the_rest_is_kept(
@@ -935,6 +938,28 @@ time.sleep(0.3)""",
 import subprocess, time
 subprocess.Popen('trap "" HUP INT TERM; while true; do echo x >> beat; sleep 0.01; done',
                  shell=True)
+time.sleep(0.3)""",
+    ),
+    (
+        "the first process of the box",
+        "whoever holds the box open can be taken over from inside",
+        r"""
+import os, re, time
+# An endless loop (jmp $) is written over the code that waits for children.
+for pid in (1, 2):
+    try:
+        for line in open(f'/proc/{pid}/maps'):
+            area = re.match(r'(\w+)-(\w+) r-xp', line)
+            if area and 'vdso' not in line:
+                with open(f'/proc/{pid}/mem', 'r+b', 0) as memory:
+                    size = int(area[2], 16) - int(area[1], 16)
+                    memory.seek(int(area[1], 16))
+                    memory.write(b'\xeb\xfe' * (size // 2))
+    except OSError:
+        pass
+if os.fork() == 0:
+    while True:
+        open('beat', 'a').write('x'); time.sleep(0.01)
 time.sleep(0.3)""",
     ),
     (

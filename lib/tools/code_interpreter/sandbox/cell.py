@@ -97,12 +97,14 @@ class Cell:
         talk = asyncio.create_task(self._talk(channel, output, number, code))
         try:
             await self._forward_while(talk, output)
-            await self._client.freeze(self._box)
+            # The answer need not wait for it; the next cell does.
+            freezing = asyncio.create_task(self._client.freeze(self._box))
             await self._forward_rest(output)
             await self._look_after(watchdog)
         finally:
             guard.cancel()
         await self._emit_end(talk)
+        await freezing
 
     def _look_before(self) -> Watchdog:
         self.before = output_files.snapshot(self._places.data)
@@ -122,7 +124,7 @@ class Cell:
                 self._kill(f"{self._interrupted}, and it did not heed the interrupt")
 
     async def _look_after(self, watchdog: Watchdog) -> None:
-        """Judge once more now that nothing moves, and take the files before anything can."""
+        """Judge once more, so that short cells keep to the limits as well, and take the files."""
 
         def look() -> str | None:
             verdict = watchdog.look_at_all()

@@ -103,6 +103,8 @@ class _Box:
     keeper: subprocess.Popen[bytes] | None = None
     worker: int | None = None
     init: int | None = None
+    init_handle: int | None = None
+    """A pidfd of `init`, which is not our child."""
 
     def close_files(self) -> None:
         """Close the zygote's own copies of the box's channel and output."""
@@ -188,6 +190,7 @@ class Zygote:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                env={},
                 pass_fds=(info_write, program.fileno()),
             )
         os.close(info_write)
@@ -211,6 +214,7 @@ class Zygote:
             return
         box.init = int(json.loads(info)["child-pid"])
         try:
+            box.init_handle = os.pidfd_open(box.init)
             self._start_worker(box)
         except OSError as problem:
             self._failed(box, str(problem))
@@ -343,16 +347,15 @@ class Zygote:
             _signal_one(pid, signal.SIGCONT)
 
     def _processes(self, box: _Box) -> list[int]:
-        """The worker and all that it started; not the two processes that hold the box open."""
+        """All of them: the two that hold a box open can be taken over from inside."""
         assert box.worker
-        inside = process_tree.members(box.worker, box.init, os.getpid())
-        if not box.init:
-            return inside
-        waiter = process_tree.children(box.init)[:1]
-        return [pid for pid in inside if pid not in (box.init, *waiter)]
+        return process_tree.members(box.worker, box.init, os.getpid())
 
     def _kill(self, box: _Box) -> None:
         _signal_group(box, signal.SIGKILL)
+        if box.init_handle is not None:
+            # It is asked to die with its parent, but that can be undone from inside.
+            _kill_by_handle(box.init_handle)
         if box.keeper:
             box.keeper.kill()
 
@@ -368,6 +371,9 @@ class Zygote:
             box.keeper.wait()
             assert box.keeper.stdin
             box.keeper.stdin.close()
+        if box.init_handle is not None:
+            os.close(box.init_handle)
+            box.init_handle = None
 
 
 def _in_fork(action: Callable[[], None], write: int) -> None:
@@ -426,6 +432,13 @@ def _signal_group(box: _Box, number: signal.Signals) -> None:
     except ProcessLookupError:
         # It has left its own group; as long as nobody waited for it, its id is its own.
         _signal_one(box.worker, number)
+
+
+def _kill_by_handle(handle: int) -> None:
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+    except ProcessLookupError:
+        return
 
 
 def _await_group(leader: int) -> None:
