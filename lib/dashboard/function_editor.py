@@ -27,6 +27,8 @@ from lib.dashboard.labels import heading, plain
 from lib.dashboard.studio_api import server_functions
 
 EDITOR = "function_editor"
+CODE_FONT = f"<style>.st-key-{EDITOR} textarea {{ font-family: monospace; }}</style>"
+"""Definitions are code, and Streamlit has no editor for code."""
 MOST_TOOLS = 128
 MOST_PROBLEMS = 5
 UNITS = {"minutes": MINUTE, "hours": HOUR, "days": DAY}
@@ -65,17 +67,22 @@ def functions_button(assistant: Assistant) -> None:
     count = len(_definitions(assistant))
     label = f"Functions ({count})" if count else "Functions"
     if st.button(label, icon=":material/function:", key=f"functions_{assistant.id}"):
-        st.session_state[EDITOR] = _Editor(
-            assistant.id, [formatted(one) for one in _definitions(assistant)]
-        )
+        st.session_state.pop(EDITOR, None)
         functions_dialog(assistant)
 
 
 @st.dialog("Functions", width="large", icon=":material/function:")
 def functions_dialog(assistant: Assistant) -> None:
+    """The editor in a window of its own."""
+    edit_functions(assistant)
+
+
+def edit_functions(assistant: Assistant) -> None:
     """Edit an assistant's functions, and how long its runs wait for answers."""
+    if EDITOR not in st.session_state:
+        texts = [formatted(one) for one in _definitions(assistant)]
+        st.session_state[EDITOR] = _Editor(assistant.id, texts)
     editor: _Editor = st.session_state[EDITOR]
-    keep_typing(EDITOR)
     with st.container(key=EDITOR):
         st.caption(
             "The assistant may call these. A run that calls one waits until a person, or a "
@@ -86,6 +93,8 @@ def functions_dialog(assistant: Assistant) -> None:
             _chosen_function(editor)
         _waiting_time(assistant)
         _save_button(assistant, editor)
+        keep_typing(EDITOR)
+        st.html(CODE_FONT)
 
 
 def _ways_to_add(editor: _Editor) -> None:

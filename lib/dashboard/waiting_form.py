@@ -42,7 +42,6 @@ def waiting_form(run: Run) -> None:
 
 def _form(run: Run) -> None:
     with errors_in_words("waiting_form"):
-        keep_typing("waiting_form")
         forms = call_forms(run)
         own_functions = _own_functions(forms)
         attempted = st.session_state.get(f"attempted_{run.id}") == _round_key(forms)
@@ -55,6 +54,7 @@ def _form(run: Run) -> None:
             missing += _call(form, _draft(run, form), is_own, attempted)
         st.space("small")
         _buttons(run, forms, missing if attempted else 0)
+        keep_typing("waiting_form")
 
 
 def _call_title(form: CallForm, number: int, count: int) -> None:

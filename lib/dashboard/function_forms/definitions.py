@@ -226,8 +226,17 @@ def _metaschema_problems(schema: Json, key: str, lines: "_Lines") -> list[Proble
         if where not in seen:
             seen.add(where)
             line = lines.of(key, *error.absolute_path)
-            problems.append(Problem(f"`{where}` does not fit: {error.message[:200]}.", line))
+            problems.append(Problem(_metaschema_words(where, error.message), line))
     return problems
+
+
+def _metaschema_words(where: str, message: str) -> str:
+    if where.endswith("/type") and "/properties/type" not in where:
+        return (
+            f"`{where}` names no type of JSON schema: use string, number, integer, boolean, "
+            "array, object or null."
+        )
+    return f"`{where}` does not fit: {message[:200]}."
 
 
 class _Lines:
