@@ -1,7 +1,7 @@
 """The functions of an assistant: listed, edited as JSON with a preview, pasted, or picked."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import openai
@@ -48,13 +48,11 @@ NEW_FUNCTION: dict[str, Any] = {
 class _Editor:
     """What is being edited: the functions as JSON texts, and which of them is open."""
 
-    assistant_id: str
     texts: list[str]
     chosen: int = 0
     version: int = 0
     """Grows when a text is changed by us, so that its text area begins anew."""
     pasted_problem: str = ""
-    notes: list[str] = field(default_factory=list)
 
     def add(self, definitions: list[dict[str, Any]]) -> None:
         self.texts += [formatted(one) for one in definitions]
@@ -81,7 +79,7 @@ def edit_functions(assistant: Assistant) -> None:
     """Edit an assistant's functions, and how long its runs wait for answers."""
     if EDITOR not in st.session_state:
         texts = [formatted(one) for one in _definitions(assistant)]
-        st.session_state[EDITOR] = _Editor(assistant.id, texts)
+        st.session_state[EDITOR] = _Editor(texts)
     editor: _Editor = st.session_state[EDITOR]
     with st.container(key=EDITOR):
         st.caption(

@@ -37,9 +37,8 @@ edit_functions(studio_client().beta.assistants.retrieve({id!r}))
 
 
 @pytest.fixture
-def open_editor(open_page: OpenPage) -> OpenEditor:
+def open_editor(open_page: OpenPage) -> OpenEditor:  # noqa: ARG001  it names the server
     """The editor without its window, which a page under test would close at the first click."""
-    assert open_page
     return lambda assistant: AppTest.from_string(
         SCRIPT.format(id=assistant.id), default_timeout=20
     ).run()
