@@ -262,8 +262,8 @@ def _countdown(run: Run) -> None:
     calls = "a function call" if count == 1 else f"{count} function calls"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f":violet[:material/front_hand:] **Your turn.** The run waits for the answer to "
-            f"{calls} and goes on as soon as you submit.",
+            f":violet[:material/front_hand:] **Your turn.** The run waits for your answer to "
+            f"{calls}.",
             width="stretch",
         )
         st.badge(_left(left), icon=":material/timer:", color="orange" if left < 60 else "gray")
