@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     api_keys: str | None = Field(default=None, repr=False)
     dashboard_password: str | None = Field(default=None, repr=False)
     run_expires_after: int = Field(default=600, ge=1, le=30 * 24 * 3600)
+    functions_dir: Path | None = None
     max_tool_rounds: int = Field(default=20, ge=1, le=1000)
     openai_api_key: str | None = Field(default=None, repr=False)
     agentops_api_key: str | None = Field(default=None, repr=False)
@@ -95,6 +96,11 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'studio.db'}"
+
+    @classmethod
+    def secret_names(cls) -> set[str]:
+        """The environment variables whose values are secret."""
+        return {name.upper() for name, field in cls.model_fields.items() if not field.repr}
 
     def secrets(self) -> list[str]:
         """Every value that must never be shown, logged or exported."""

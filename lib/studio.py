@@ -15,6 +15,7 @@ from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
 from lib.tools.code_interpreter.interpreter import CodeInterpreter
+from lib.tools.functions.folder import FunctionFolder
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Studio:
         engine: Engine,
         blobs: Blobs,
         models: ModelRegistry,
+        functions: FunctionFolder,
         embedded: EmbeddedProvider | None,
         code: CodeInterpreterTool,
         tracing: Tracing,
@@ -40,6 +42,7 @@ class Studio:
         self.engine = engine
         self.blobs = blobs
         self.models = models
+        self.functions = functions
         self.embedded = embedded
         self.code = code
         self.tracing = tracing
@@ -57,13 +60,15 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     )
     builtin: dict[str, BuiltinTool] = {code.type: code}
     models = ModelRegistry(settings, embedded)
-    engine = Engine(store, await open_event_log(store), blobs, models, builtin, settings)
+    functions = FunctionFolder(settings.functions_dir, settings.secret_names())
+    log = await open_event_log(store)
+    engine = Engine(store, log, blobs, models, builtin, functions, settings)
     if embedded:
         embedded.start()
     tracing = start_tracing(settings, store, engine.log)
     await engine.start()
     try:
-        yield Studio(settings, store, engine, blobs, models, embedded, code, tracing)
+        yield Studio(settings, store, engine, blobs, models, functions, embedded, code, tracing)
     finally:
         await engine.close()
         await tracing.close()

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from lib.dashboard.answering import note_what_others_did
 from lib.dashboard.assistants_view import no_assistants_yet
 from lib.dashboard.chat_place import read_place
 from lib.dashboard.chat_view import (
@@ -21,6 +22,7 @@ from lib.dashboard.conversation import (
     latest_run,
     newest_messages,
     open_thread,
+    place_of_run,
     settle_place,
 )
 from lib.dashboard.notices import show_notices
@@ -30,7 +32,7 @@ from lib.dashboard.timezone import reader_timezone
 
 st.set_page_config(page_title="Chat · Assistants Studio", layout="centered")
 client = studio_client()
-place = read_place()
+place = place_of_run(client, read_place())
 assistants = assistants_to_choose_from(client)
 thread = open_thread(client, place.thread_id)
 run = latest_run(client, thread)
@@ -52,6 +54,7 @@ chat_header(assistants, thread, messages, place)
 show_notices("chat")
 composer(run, place)
 show_messages(messages, has_earlier, run, reader_timezone())
+note_what_others_did(run)
 
 if run is not None and run.status in ACTIVE:
     show_answer_as_it_comes(client, run)

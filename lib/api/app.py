@@ -6,8 +6,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lib.api import (
     assistants,
+    drafts,
     errors,
     files,
+    functions,
     health,
     inspection,
     messages,
@@ -37,11 +39,13 @@ def create_api() -> FastAPI:
         assistants,
         transfer,
         runs,
+        drafts,
         inspection,
         steps,
         messages,
         threads,
         files,
+        functions,
         health,
     ):
         app.include_router(resource.router)

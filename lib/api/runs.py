@@ -141,6 +141,8 @@ class NewThreadAndRun(RunFields):
 class ToolOutputBody(Body):
     tool_call_id: str
     output: str = ""
+    answered_by: str | None = Field(default=None, max_length=256)
+    """Extension: who answered; the step keeps it, with the time."""
 
 
 class ToolOutputs(Body):
@@ -197,6 +199,12 @@ async def get_runs(
     return texts_reply([item.run.id for item in runs], map(_listed, runs), has_more)
 
 
+@router.get("/runs/{run_id}", tags=["Extensions"])
+async def retrieve_run_of_any_thread(run_id: str, store: StoreDep) -> Response:
+    """Extension: a run by its id alone, as links name it."""
+    return object_reply(await store.read(lambda session: find(session, RunRow, run_id)))
+
+
 @router.get("/threads/{thread_id}/runs/{run_id}")
 async def retrieve_run(thread_id: str, run_id: str, store: StoreDep) -> Response:
     return object_reply(
@@ -226,7 +234,9 @@ async def cancel_run(thread_id: str, run_id: str, engine: EngineDep) -> Response
 async def submit_tool_outputs(
     thread_id: str, run_id: str, body: ToolOutputs, engine: EngineDep
 ) -> Response:
-    outputs = [ToolOutput(item.tool_call_id, item.output) for item in body.tool_outputs]
+    outputs = [
+        ToolOutput(item.tool_call_id, item.output, item.answered_by) for item in body.tool_outputs
+    ]
     submit = engine.submit_tool_outputs(thread_id, run_id, outputs)
     return await _run_reply(engine, run_id, submit, body.stream)
 

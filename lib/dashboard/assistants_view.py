@@ -11,6 +11,7 @@ from openai.types.beta import Assistant
 from lib.dashboard.client import studio_client
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.formatting import shortened
+from lib.dashboard.function_editor import functions_button
 from lib.dashboard.labels import plain
 from lib.dashboard.metadata import MetadataError, metadata_from_table, metadata_table
 from lib.dashboard.navigation import page
@@ -103,6 +104,7 @@ def assistant_card(assistant: Assistant, default_model: str | None) -> None:
             )
             if st.button("Edit", icon=":material/edit:", key=f"edit_{assistant.id}"):
                 assistant_form(assistant, default_model)
+            functions_button(assistant)
             if st.button(
                 "Delete", icon=":material/delete:", type="tertiary", key=f"delete_{assistant.id}"
             ):

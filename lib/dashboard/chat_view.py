@@ -33,9 +33,11 @@ from lib.dashboard.preparation import is_preparing
 from lib.dashboard.run_polling import follow_run
 from lib.dashboard.run_progress import RunProgress, message_text
 from lib.dashboard.run_tables import UNNAMED, UNTITLED
-from lib.dashboard.run_words import cure_for, problem_of
+from lib.dashboard.run_words import ACTIVE, cure_for, problem_of
 from lib.dashboard.sdk_calls import message_calls, thread_calls
 from lib.dashboard.studio_api import list_threads, read_health
+from lib.dashboard.unsent import show_unsent
+from lib.dashboard.waiting_form import waiting_form
 
 THREADS_AT_A_TIME = 20
 TITLE_SHOWN = 48
@@ -112,7 +114,7 @@ def show_messages(
                 on_click=_show_earlier,
             )
     for message in messages:
-        if is_unfinished(run) and run is not None and message.run_id == run.id:
+        if run is not None and run.status in ACTIVE and message.run_id == run.id:
             continue
         _show_message(message, timezone)
 
@@ -129,10 +131,7 @@ def show_outcome(run: Run, place: ChatPlace) -> None:
     """Say in one sentence what became of a run that did not complete, and offer a way on."""
     problem, cure = problem_of(run), cure_for(run)
     if run.status == "requires_action":
-        st.info(
-            f"The assistant waits for the outputs of a function. {cure}",
-            icon=":material/front_hand:",
-        )
+        waiting_form(run)
         return
     if not problem:
         return
@@ -140,12 +139,14 @@ def show_outcome(run: Run, place: ChatPlace) -> None:
         st.error(f"{problem} {cure}".strip(), icon=":material/error:")
     else:
         st.info(f"{problem} {cure}", icon=":material/info:")
+    show_unsent(run)
     _try_again(place)
 
 
 def show_unanswered(messages: list[Message], run: Run | None, place: ChatPlace) -> None:
     """Offer an answer to a question that no run has taken up."""
-    if messages and messages[-1].role == "user" and (run is None or not problem_of(run)):
+    is_settled = run is None or not (is_unfinished(run) or problem_of(run))
+    if messages and messages[-1].role == "user" and is_settled:
         st.button(
             "Get an answer",
             icon=":material/send:",
@@ -176,20 +177,26 @@ def suggestions(assistant: Assistant, place: ChatPlace) -> None:
 def composer(run: Run | None, place: ChatPlace) -> None:
     """Where the question is written, and the button that stops the answer."""
     is_busy = is_unfinished(run)
-    if is_busy and run is not None:
+    if run is not None and run.status in ACTIVE:
         with st.bottom, st.container(horizontal_alignment="center"):
             st.button(
                 "Stop", icon=":material/stop_circle:", key="stop", on_click=stop_run, args=(run,)
             )
     # Outside st.bottom it goes there by itself, and then the page scrolls along with the answer.
     st.chat_input(
-        "The assistant is answering …" if is_busy else "Ask a question",
+        _invitation(run),
         key="question",
         max_chars=MESSAGE_LIMIT,
         disabled=is_busy,
         on_submit=_ask_question,
         args=(place,),
     )
+
+
+def _invitation(run: Run | None) -> str:
+    if run is not None and run.status == "requires_action":
+        return "Answer the form above first"
+    return "The assistant is answering …" if is_unfinished(run) else "Ask a question"
 
 
 @st.dialog("Rename this thread", icon=":material/edit:")

@@ -160,6 +160,15 @@ class QueuedMessageRow(Row):
     metadata_: Mapped[Json] = mapped_column("metadata")
 
 
+class RunDraftRow(Base):
+    """Extension: what was typed into the forms of a run's function calls and not submitted yet."""
+
+    __tablename__ = "run_drafts"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    values: Mapped[Json]
+
+
 class SandboxFileRow(Base):
     """A file as code in a thread's sandbox knows it: put there, or made there."""
 
