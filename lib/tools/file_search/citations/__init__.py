@@ -1,0 +1,1 @@
+"""From search results to an answer whose citations can be checked."""

@@ -1,0 +1,90 @@
+"""Finds the sentence of a source that a statement leans on."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from lib.tools.file_search.index.words import query_words
+
+LONGEST_QUOTE = 400
+SHORTEST_WORD = 3
+# Sentence ends, blank lines, and line ends that do not run on in lower case, as prose in a PDF
+# does.
+_BREAK = re.compile(r"(?<=[.!?])[\"'»”)\]]*\s+|(?<=[。！？।])|\s*\n\s*\n\s*|\s*\n\s*(?=[^a-z\s])")
+
+
+class Quote(NamedTuple):
+    """Characters of a source's text, the second exclusive, and how well they fit: the share of
+    the statement's words, weighted by rarity, that stand in them."""
+
+    start: int
+    end: int
+    fit: float
+
+
+def best_quote(statement: str, source: str) -> Quote | None:
+    """The sentence of the source that shares most with the statement; None when none shares."""
+    wanted = _weighty_words(statement)
+    sentences = split_sentences(source)
+    words = [_weighty_words(source[start:end]) & wanted for start, end in sentences]
+    weights = _rarity(words)
+    total = sum(weights.get(word, math.log(2 + len(sentences))) for word in wanted)
+    worth = [sum(weights[word] for word in shared) for shared in words]
+    if not total or not any(worth):
+        return None
+    best = max(range(len(sentences)), key=lambda place: (worth[place], -place))
+    start, end = sentences[best]
+    return Quote(start, end, worth[best] / total)
+
+
+def split_sentences(text: str) -> list[tuple[int, int]]:
+    """Where each sentence begins and, exclusive, ends; none longer than `LONGEST_QUOTE`."""
+    bounds = [0, *(match.end() for match in _BREAK.finditer(text)), len(text)]
+    spans = [
+        _trimmed(text, *span)
+        for first, last in pairwise(bounds)
+        for span in _pieces(text, first, last)
+    ]
+    return [(start, end) for start, end in spans if end > start]
+
+
+def last_statement(text: str) -> str:
+    """The last sentence of an answer: what a marker right behind it refers to."""
+    sentences = split_sentences(text[-2 * LONGEST_QUOTE :])
+    tail = text[-2 * LONGEST_QUOTE :]
+    for start, end in reversed(sentences):
+        if _weighty_words(tail[start:end]):
+            return tail[start:end]
+    return tail
+
+
+def _pieces(text: str, first: int, last: int) -> list[tuple[int, int]]:
+    pieces = []
+    while last - first > LONGEST_QUOTE:
+        space = text.rfind(" ", first + 1, first + LONGEST_QUOTE)
+        cut = space if space > first else first + LONGEST_QUOTE
+        pieces.append((first, cut))
+        first = cut
+    return [*pieces, (first, last)]
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    part = text[start:end]
+    return start + len(part) - len(part.lstrip()), start + len(part.rstrip())
+
+
+def _weighty_words(text: str) -> set[str]:
+    """Words that tell something: numbers, pairs of an unspaced script, and words not short."""
+    return {
+        word
+        for word in query_words(text)
+        if len(word) >= SHORTEST_WORD or not word.isascii() or any(map(str.isdigit, word))
+    }
+
+
+def _rarity(words: Sequence[set[str]]) -> dict[str, float]:
+    counts = Counter(word for each in words for word in each)
+    return {word: math.log(1 + len(words) / count) for word, count in counts.items()}

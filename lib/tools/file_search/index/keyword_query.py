@@ -1,0 +1,55 @@
+"""Chooses which words of a query are looked up, so that a long query stays quick."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+
+# Scoring a row takes about a microsecond; the rarest words decide the ranking anyway.
+SCORED_ROWS = 20_000
+MOST_WORDS = 32
+_TOKENIZER = "porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'"
+
+
+class TermReader:
+    """Tells the terms that FTS5 keeps for a word, by asking an FTS5 of its own."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        self._database.execute(
+            f'CREATE VIRTUAL TABLE words USING fts5(word, tokenize="{_TOKENIZER}")'
+        )
+        self._database.execute("CREATE VIRTUAL TABLE terms USING fts5vocab(words, instance)")
+        self._lock = threading.Lock()
+
+    def terms(self, words: Sequence[str]) -> dict[str, str]:
+        """Word by word, the term; a word that the tokenizer drops is left out."""
+        with self._lock:
+            self._database.execute("DELETE FROM words")
+            self._database.executemany(
+                "INSERT INTO words (rowid, word) VALUES (?, ?)", enumerate(words)
+            )
+            rows = self._database.execute("SELECT doc, term FROM terms").fetchall()
+        return {words[row]: term for row, term in rows}
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def match_expression(
+    words: Sequence[str], reader: TermReader, rows_with: Callable[[str], int]
+) -> str | None:
+    """The FTS5 expression for a query's words, or None when none of them is in the index.
+
+    Words are taken rarest first until they bring `SCORED_ROWS` rows to score.
+    """
+    terms = reader.terms(words)
+    counts = {word: rows_with(term) for word, term in terms.items()}
+    rarest = sorted((word for word in counts if counts[word]), key=lambda word: counts[word])
+    totals = accumulate(counts[word] for word in rarest)
+    kept = [
+        word
+        for place, (word, total) in enumerate(zip(rarest, totals, strict=True))
+        if place < MOST_WORDS and (place == 0 or total <= SCORED_ROWS)
+    ]
+    return " OR ".join(f'"{word}"' for word in kept) or None

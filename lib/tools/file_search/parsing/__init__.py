@@ -1,0 +1,1 @@
+"""From a file's bytes to its text, page by page."""
