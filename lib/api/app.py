@@ -15,6 +15,8 @@ from lib.api import (
     steps,
     threads,
     transfer,
+    vector_store_files,
+    vector_stores,
 )
 from lib.api.keys import Keys
 from lib.studio import VERSION
@@ -31,7 +33,8 @@ def create_api() -> FastAPI:
     )
     errors.install(app)
     # Fixed paths such as /threads/runs before those that take any id in their place.
-    for resource in (models, assistants, transfer, runs, steps, messages, threads, files, health):
+    chat = (models, assistants, transfer, runs, steps, messages, threads)
+    for resource in (*chat, files, vector_store_files, vector_stores, health):
         app.include_router(resource.router)
     app.add_middleware(TrailingSlashes)
     app.add_middleware(Keys)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from lib.engine.clock import now
 from lib.engine.errors import RefusedError
+from lib.engine.vector_stores import attach_files
 from lib.store.ids import new_id
 from lib.store.queries import find
 from lib.store.tables import Json, MessageRow, QueuedMessageRow, ThreadRow
@@ -38,6 +39,7 @@ def add_message(session: Session, thread: ThreadRow, new: NewMessage) -> Message
         completed_at=created_at,
     )
     session.add(message)
+    attach_files(session, thread, new.attachments)
     thread.last_active_at = created_at
     if thread.title is None and new.role == "user":
         thread.title = _title(new.content)
@@ -45,7 +47,8 @@ def add_message(session: Session, thread: ThreadRow, new: NewMessage) -> Message
 
 
 def queue_message(session: Session, thread_id: str, new: NewMessage) -> QueuedMessageRow:
-    """Keep a message until the thread's active run has ended."""
+    """Keep a message until the thread's active run has ended. Its files can be searched at once."""
+    attach_files(session, find(session, ThreadRow, thread_id), new.attachments)
     queued = QueuedMessageRow(
         id=new_id("msg_"),
         created_at=now(),

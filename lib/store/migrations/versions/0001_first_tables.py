@@ -61,6 +61,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_files_sha256"), ["sha256"], unique=False)
 
     op.create_table(
+        "index_removals",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("vector_store_id", sa.String(), nullable=False),
+        sa.Column("file_id", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_index_removals")),
+    )
+    op.create_table(
         "threads",
         sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("id", sa.String(), nullable=False),
@@ -75,6 +82,25 @@ def upgrade() -> None:
     with op.batch_alter_table("threads", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("ix_threads_last_active_at"), ["last_active_at"], unique=False
+        )
+
+    op.create_table(
+        "vector_stores",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("description", sa.String(), nullable=True),
+        sa.Column("metadata", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("expires_after", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("expires_at", sa.Integer(), nullable=True),
+        sa.Column("last_active_at", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_vector_stores")),
+        sa.UniqueConstraint("id", name=op.f("uq_vector_stores_id")),
+    )
+    with op.batch_alter_table("vector_stores", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_vector_stores_expires_at"), ["expires_at"], unique=False
         )
 
     op.create_table(
@@ -208,6 +234,79 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "vector_store_batches",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("vector_store_id", sa.String(), nullable=False),
+        sa.Column("is_cancelled", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["vector_store_id"],
+            ["vector_stores.id"],
+            name=op.f("fk_vector_store_batches_vector_store_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_vector_store_batches")),
+        sa.UniqueConstraint("id", name=op.f("uq_vector_store_batches_id")),
+    )
+    with op.batch_alter_table("vector_store_batches", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_vector_store_batches_vector_store_id"), ["vector_store_id"], unique=False
+        )
+
+    op.create_table(
+        "vector_store_files",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("vector_store_id", sa.String(), nullable=False),
+        sa.Column("batch_id", sa.String(), nullable=True),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("last_error", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("usage_bytes", sa.Integer(), nullable=False),
+        sa.Column("attributes", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("chunking_strategy", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("embedder", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["id"], ["files.id"], name=op.f("fk_vector_store_files_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["vector_store_id"],
+            ["vector_stores.id"],
+            name=op.f("fk_vector_store_files_vector_store_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_vector_store_files")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("vector_store_files", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_vector_store_files_batch_id"), ["batch_id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_vector_store_files_id"), ["id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_vector_store_files_status_batch_id_position"),
+            ["status", "batch_id", "position"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_vector_store_files_status_position"),
+            ["status", "position"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_vector_store_files_vector_store_id_id"),
+            ["vector_store_id", "id"],
+            unique=True,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_vector_store_files_vector_store_id_status"),
+            ["vector_store_id", "status"],
+            unique=False,
+        )
+
+    op.create_table(
         "steps",
         sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("id", sa.String(), nullable=False),
@@ -252,6 +351,19 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_steps_run_id_position"))
 
     op.drop_table("steps")
+    with op.batch_alter_table("vector_store_files", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_vector_store_files_vector_store_id_status"))
+        batch_op.drop_index(batch_op.f("ix_vector_store_files_vector_store_id_id"))
+        batch_op.drop_index(batch_op.f("ix_vector_store_files_status_position"))
+        batch_op.drop_index(batch_op.f("ix_vector_store_files_status_batch_id_position"))
+        batch_op.drop_index(batch_op.f("ix_vector_store_files_id"))
+        batch_op.drop_index(batch_op.f("ix_vector_store_files_batch_id"))
+
+    op.drop_table("vector_store_files")
+    with op.batch_alter_table("vector_store_batches", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_vector_store_batches_vector_store_id"))
+
+    op.drop_table("vector_store_batches")
     with op.batch_alter_table("sandbox_files", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sandbox_files_thread_id_name"))
 
@@ -277,10 +389,15 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_messages_run_id"))
 
     op.drop_table("messages")
+    with op.batch_alter_table("vector_stores", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_vector_stores_expires_at"))
+
+    op.drop_table("vector_stores")
     with op.batch_alter_table("threads", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_threads_last_active_at"))
 
     op.drop_table("threads")
+    op.drop_table("index_removals")
     with op.batch_alter_table("files", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_files_sha256"))
 
