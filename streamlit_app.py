@@ -16,13 +16,16 @@ from starlette.routing import Mount
 from lib.api.app import create_api
 from lib.network import refuse_to_listen_openly
 from lib.settings import SettingsError, load_settings
-from lib.store.database import StorageError
+from lib.stopping import when_asked_to_stop
+from lib.store.database import StorageError, open_store
 from lib.studio import run_studio
 
 try:
     settings = load_settings()
     refuse_to_listen_openly(settings, st.get_option("server.address"))
-except SettingsError as error:
+    # A database that cannot be opened is told here: in the lifespan it would be a stack trace.
+    open_store(settings.database).close()
+except (SettingsError, StorageError) as error:
     sys.exit(str(error))
 
 api = create_api()
@@ -35,7 +38,8 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
             api.state.studio = studio
             # What is loaded by now stays: the collector need not walk it on every page rerun.
             gc.freeze()
-            yield {}
+            with when_asked_to_stop(studio.engine.log.close):
+                yield {}
     except StorageError as error:
         sys.exit(str(error))
 

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     max_tool_rounds: int = Field(default=20, ge=1, le=1000)
     openai_api_key: str | None = Field(default=None, repr=False)
     agentops_api_key: str | None = Field(default=None, repr=False)
+    agentops_api_endpoint: str = "https://api.agentops.ai"
+    agentops_exporter_endpoint: str = "https://otlp.agentops.ai"
+    agentops_app_url: str = "https://app.agentops.ai"
     otel_exporter_otlp_endpoint: str | None = None
     trace_content: bool = False
     code_interpreter: Literal["auto", "bubblewrap", "landlock", "off"] = "auto"
@@ -51,7 +54,14 @@ class Settings(BaseSettings):
     embedding_model: str | None = None
     embedding_api_key: str | None = Field(default=None, repr=False)
 
-    @field_validator("model_base_url", "otel_exporter_otlp_endpoint", "embedding_base_url")
+    @field_validator(
+        "model_base_url",
+        "otel_exporter_otlp_endpoint",
+        "embedding_base_url",
+        "agentops_api_endpoint",
+        "agentops_exporter_endpoint",
+        "agentops_app_url",
+    )
     @classmethod
     def _is_web_address(cls, value: str | None) -> str | None:
         if value is None:

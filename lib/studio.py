@@ -15,6 +15,7 @@ from lib.engine.ingestion import Ingestion, open_index
 from lib.engine.store_search import StoreSearch
 from lib.models.embedded.provider import EmbeddedProvider
 from lib.models.registry import ModelRegistry
+from lib.observability.tracing import Tracing, start_tracing
 from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
@@ -39,6 +40,7 @@ class Studio:
         code: CodeInterpreterTool,
         ingestion: Ingestion,
         search: StoreSearch,
+        tracing: Tracing,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -49,6 +51,7 @@ class Studio:
         self.code = code
         self.ingestion = ingestion
         self.search = search
+        self.tracing = tracing
 
 
 @asynccontextmanager
@@ -71,12 +74,16 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     engine = Engine(store, await open_event_log(store), blobs, models, builtin, settings)
     if embedded:
         embedded.start()
+    tracing = start_tracing(settings, store, engine.log)
     await ingestion.start()
     await engine.start()
     try:
-        yield Studio(settings, store, engine, blobs, models, embedded, code, ingestion, search)
+        yield Studio(
+            settings, store, engine, blobs, models, embedded, code, ingestion, search, tracing
+        )
     finally:
         await engine.close()
+        await tracing.close()
         await ingestion.close()
         await code.close()
         await models.close()

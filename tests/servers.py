@@ -10,14 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx2
 import uvicorn
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncOpenAI, BadRequestError, OpenAI
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -42,6 +42,15 @@ class Server:
 
     def async_client(self) -> AsyncOpenAI:
         return AsyncOpenAI(base_url=self.base_url)
+
+    def end_all_runs(self) -> None:
+        runs = self.client().beta.threads.runs
+        with self.http() as http:
+            active = {"status": ["queued", "in_progress", "requires_action", "cancelling"]}
+            for run in http.get("runs", params=active).json()["data"]:
+                with suppress(BadRequestError):
+                    runs.cancel(run["id"], thread_id=run["thread_id"])
+                runs.poll(run["id"], thread_id=run["thread_id"], poll_interval_ms=5)
 
     def http(self, **headers: str) -> httpx2.Client:
         """A plain client, for what the SDK would not send."""

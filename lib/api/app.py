@@ -9,6 +9,7 @@ from lib.api import (
     errors,
     files,
     health,
+    inspection,
     messages,
     models,
     runs,
@@ -33,8 +34,20 @@ def create_api() -> FastAPI:
     )
     errors.install(app)
     # Fixed paths such as /threads/runs before those that take any id in their place.
-    chat = (models, assistants, transfer, runs, steps, messages, threads)
-    for resource in (*chat, files, vector_store_files, vector_stores, health):
+    for resource in (
+        models,
+        assistants,
+        transfer,
+        runs,
+        inspection,
+        steps,
+        messages,
+        threads,
+        files,
+        vector_store_files,
+        vector_stores,
+        health,
+    ):
         app.include_router(resource.router)
     app.add_middleware(TrailingSlashes)
     app.add_middleware(Keys)

@@ -31,6 +31,7 @@ async def get_health(studio: StudioDep) -> Response:
             "starting": studio.code.is_starting,
             "message": studio.code.status,
         },
+        "traces": studio.tracing.states(),
         "settings": _shown(studio.settings),
         "version": VERSION,
         "data_dir": str(studio.settings.data_dir.resolve()),

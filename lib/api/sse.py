@@ -22,9 +22,10 @@ def live_stream(
 
     async def chunks() -> AsyncIterator[bytes]:
         try:
-            async for event in subscription.events(_KEEP_ALIVE_AFTER):
-                yield _as_bytes(event, with_result_content)
-                if event is not None and event.name in PAUSE_EVENTS:
+            async for batch in subscription.batches(_KEEP_ALIVE_AFTER):
+                events = _until_pause(batch)
+                yield _as_bytes(events, with_result_content)
+                if events and events[-1].name in PAUSE_EVENTS:
                     yield _DONE
                     return
         finally:
@@ -39,9 +40,12 @@ def replayed_stream(
     """All of a run's events after one of them, then live, until the run is over."""
 
     async def chunks() -> AsyncIterator[bytes]:
-        async for event in log.follow(run_id, after, _KEEP_ALIVE_AFTER):
-            yield _as_bytes(event, with_result_content)
-            if event is not None and event.name in END_EVENTS:
+        if await log.has_ended(run_id, after):
+            yield _DONE
+            return
+        async for events in log.follow(run_id, after, _KEEP_ALIVE_AFTER):
+            yield _as_bytes(events, with_result_content)
+            if events and events[-1].name in END_EVENTS:
                 yield _DONE
 
     return _response(chunks())
@@ -55,11 +59,24 @@ def _response(chunks: AsyncIterator[bytes]) -> StreamingResponse:
     )
 
 
-def _as_bytes(event: Event | None, with_result_content: bool) -> bytes:
-    if event is None:
+def _until_pause(batch: list[Event]) -> list[Event]:
+    """The events up to the one that ends the stream, where there is one."""
+    for at, event in enumerate(batch):
+        if event.name in PAUSE_EVENTS:
+            return batch[: at + 1]
+    return batch
+
+
+def _as_bytes(events: list[Event], with_result_content: bool) -> bytes:
+    """One piece for all events: each piece on its own has a long way to the socket."""
+    if not events:
         return _KEEP_ALIVE
+    return "".join(_as_text(event, with_result_content) for event in events).encode()
+
+
+def _as_text(event: Event, with_result_content: bool) -> str:
     data = event.data if with_result_content else _without_result_content(event)
-    return f"id: {event.id}\nevent: {event.name}\ndata: {data}\n\n".encode()
+    return f"id: {event.id}\nevent: {event.name}\ndata: {data}\n\n"
 
 
 def _without_result_content(event: Event) -> str:

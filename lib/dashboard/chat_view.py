@@ -137,7 +137,7 @@ def show_outcome(run: Run, place: ChatPlace) -> None:
     if not problem:
         return
     if run.status == "failed":
-        st.error(f"{problem} {cure}", icon=":material/error:")
+        st.error(f"{problem} {cure}".strip(), icon=":material/error:")
     else:
         st.info(f"{problem} {cure}", icon=":material/info:")
     _try_again(place)

@@ -1,7 +1,8 @@
 """A model's answer, turned into Markdown that Streamlit shows as it was meant.
 
 Models write mathematics as `\\( … \\)` and `\\[ … \\]`; Streamlit wants dollars. Streamlit takes
-any pair of dollars for mathematics, prices included. And a picture address in an answer would
+any pair of dollars for mathematics, prices included. A line that ends ends for the reader too,
+where Markdown would run lines together. And a picture address in an answer would
 make the browser call whoever the model names.
 """
 
@@ -22,11 +23,12 @@ DOLLARS = re.compile(
     re.DOTALL,
 )
 OPEN_FORMULA = re.compile(r"\\(?:\((?!.*\\\))|\[(?!.*\\\])).*\Z", re.DOTALL)
+LINE_BREAK = re.compile(r"(?P<formula>\$\$.+?\$\$)|(?:(?<=\S)|\A)\n(?=[ \t]*(?:\S|\Z))", re.DOTALL)
 PICTURE = re.compile(r"!\[")
 
 
 def to_markdown(text: str) -> str:
-    """Mathematics in dollars, prices as prices, pictures as links; code stays untouched."""
+    """Mathematics in dollars, prices and lines as they are, pictures as links; code untouched."""
     parts: list[str] = []
     end = 0
     for code in CODE.finditer(text):
@@ -42,6 +44,7 @@ def without_open_formula(text: str) -> str:
 
 
 def _prose(text: str) -> str:
+    text = LINE_BREAK.sub(lambda found: found["formula"] or "  \n", text)
     text = DOLLARS.sub(_keep_or_escape, text)
     text = DISPLAY_MATH.sub(_display, text)
     text = INLINE_MATH.sub(lambda found: f"${found[1].strip()}$", text)

@@ -73,8 +73,7 @@ def problem_of(run: Run) -> str:
 def cure_for(run: Run) -> str:
     """What to do about it, in one sentence; empty when there is nothing to do."""
     if run.status == "failed":
-        code = run.last_error.code if run.last_error else "server_error"
-        return CURES.get(code, CURES["server_error"])
+        return _cure_for_failure(run)
     if run.status == "incomplete":
         return "Ask for a shorter answer, or try again."
     if run.status in ("expired", "cancelled"):
@@ -82,3 +81,11 @@ def cure_for(run: Run) -> str:
     if run.status == "requires_action":
         return "It goes on as soon as a program submits the outputs of its function calls."
     return ""
+
+
+def _cure_for_failure(run: Run) -> str:
+    error = run.last_error
+    if error is None:
+        return CURES["server_error"]
+    # An error of more than one sentence says itself what to do.
+    return "" if ". " in error.message else CURES[error.code]

@@ -193,7 +193,7 @@ def _run_details(client: OpenAI, run: ListedRun) -> None:
         object_code(run, run_calls(run), "run")
     if problem_of(run):
         show = st.error if run.status == "failed" else st.info
-        show(f"{problem_of(run)} {cure_for(run)}", icon=words.icon)
+        show(f"{problem_of(run)} {cure_for(run)}".strip(), icon=words.icon)
     _facts(run)
     _steps(client, run)
 

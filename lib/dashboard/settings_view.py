@@ -92,8 +92,9 @@ def _model(model: ModelState) -> None:
     facts = {
         "Kind": kind,
         "Address": f"`{model.base_url}`" if model.base_url else "This machine",
-        "API": API_NAMES.get(model.api or "", model.api or "–"),
-        "Default model": f"`{model.default_model}`" if model.default_model else "–",
+        "API": API_NAMES.get(model.api or "", model.api),
+        "Default model": f"`{model.default_model}`" if model.default_model else None,
         "State": PHASE_WORDS.get(model.phase, model.phase),
     }
-    st.table(facts, border="horizontal", width="stretch", alt="The model behind the engine")
+    known = {name: value for name, value in facts.items() if value is not None}
+    st.table(known, border="horizontal", width="stretch", alt="The model behind the engine")

@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from lib.models.provider import (
@@ -22,6 +22,12 @@ from lib.store.tables import FileRow, Json, MessageRow, RunRow, StepRow
 
 _MAX_MESSAGES = 1000
 """The newest messages that are looked at; no context window holds more of any use."""
+_NEWEST_MESSAGES = (
+    select(MessageRow)
+    .where(MessageRow.thread_id == bindparam("thread_id"))
+    .order_by(MessageRow.position.desc())
+    .limit(_MAX_MESSAGES)
+)
 
 TokenCounter = Callable[[str], Awaitable[int]]
 
@@ -92,13 +98,7 @@ def halve(history: History) -> History | None:
 
 def _newest_messages(session: Session, run: RunRow) -> list[MessageRow]:
     """What the run may see, oldest first: its own messages, and the newest of the others."""
-    query = (
-        select(MessageRow)
-        .where(MessageRow.thread_id == run.thread_id)
-        .order_by(MessageRow.position.desc())
-        .limit(_MAX_MESSAGES)
-    )
-    messages = list(session.scalars(query))
+    messages = list(session.scalars(_NEWEST_MESSAGES, {"thread_id": run.thread_id}))
     if run.truncation_strategy["type"] == "last_messages":
         others = [message for message in messages if message.run_id != run.id]
         too_old = {message.id for message in others[run.truncation_strategy["last_messages"] :]}

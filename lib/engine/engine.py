@@ -126,7 +126,7 @@ class Engine:
                 return as_message(queue_message(session, thread_id, new))
             if active:
                 raise RefusedError(
-                    f"Can't add messages to {thread_id} while a run {active.id} is active."
+                    f"Can't add messages to {thread_id} while a run {active} is active."
                 )
             return add_message(session, thread, new)
 

@@ -9,6 +9,7 @@ import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 END_EVENTS = frozenset(f"thread.run.{status}" for status in TERMINAL)
 PAUSE_EVENTS = END_EVENTS | {"thread.run.requires_action"}
 _BACKLOG_PAGE = 1000
+_INSERT = insert(EventRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +75,31 @@ class Subscription:
     """The events of one run from now on, until the log closes it."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._waiting: list[Event] = []
+        self._is_closed = False
+        self._changed = asyncio.Event()
 
     def put(self, event: Event) -> None:
-        self._queue.put_nowait(event)
+        self._waiting.append(event)
+        self._changed.set()
 
     def close(self) -> None:
-        self._queue.put_nowait(None)
+        self._is_closed = True
+        self._changed.set()
 
-    async def events(self, idle_after: float) -> AsyncIterator[Event | None]:
-        """The events as they come, and None whenever nothing came for `idle_after` seconds."""
-        while True:
-            try:
-                event = await self._get(idle_after)
-            except TimeoutError:
-                yield None
-                continue
-            if event is None:
-                return
-            yield event
+    async def batches(self, idle_after: float) -> AsyncIterator[list[Event]]:
+        """All events that are here, as soon as any is.
 
-    async def _get(self, idle_after: float) -> Event | None:
-        if not self._queue.empty():
-            return self._queue.get_nowait()
-        return await asyncio.wait_for(self._queue.get(), idle_after)
+        An empty batch comes whenever nothing came for `idle_after` seconds.
+        """
+        while self._waiting or not self._is_closed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(idle_after):
+                    await self._changed.wait()
+            self._changed.clear()
+            batch, self._waiting = self._waiting, []
+            if batch or not self._is_closed:
+                yield batch
 
 
 class EventLog:
@@ -119,7 +122,9 @@ class EventLog:
         """Append a delta; it is stored and announced in a moment, together with its neighbours."""
         self._deltas.append((run_id, name, data, subject_id))
         if not self._storing_deltas:
-            self._store_deltas()
+            self._storing_deltas = True
+            # What the model has sent already comes in this same turn of the loop.
+            asyncio.get_running_loop().call_soon(self._keep_storing_deltas)
 
     async def write(self, work: Callable[[Session, EventSink], T]) -> T:
         """Run a unit of work whose events are stored with it and announced once they are safe.
@@ -153,26 +158,31 @@ class EventLog:
 
     async def follow(
         self, run_id: str, after: int, idle_after: float
-    ) -> AsyncIterator[Event | None]:
+    ) -> AsyncIterator[list[Event]]:
         """Every event of a run after the one with id `after`, then live until the run ends.
 
-        None comes whenever nothing came for `idle_after` seconds.
+        An empty batch comes whenever nothing came for `idle_after` seconds.
         """
         subscription = self.subscribe(run_id)
         try:
-            async for event in self._backlog(run_id, after):
-                after = event.id
-                yield event
-                if event.name in END_EVENTS:
+            async for page in self._backlog(run_id, after):
+                after = page[-1].id
+                yield page
+                if page[-1].name in END_EVENTS:
                     return
-            async for live in subscription.events(idle_after):
-                if live is not None and live.id <= after:
+            async for live in subscription.batches(idle_after):
+                batch = [event for event in live if event.id > after]
+                if live and not batch:
                     continue
-                yield live
-                if live is not None and live.name in END_EVENTS:
+                yield batch
+                if batch and batch[-1].name in END_EVENTS:
                     return
         finally:
             self.unsubscribe(run_id, subscription)
+
+    async def has_ended(self, run_id: str, after: int) -> bool:
+        """Whether the run's last event is not after the one with id `after`: none will come."""
+        return await self._store.read(partial(_has_ended, run_id=run_id, after=after))
 
     def end_followers(self, run_id: str) -> None:
         """Let the followers of a run go that will have no more events: it was deleted."""
@@ -185,19 +195,23 @@ class EventLog:
         for run_id in list(self._followers):
             self.end_followers(run_id)
 
-    async def _backlog(self, run_id: str, after: int) -> AsyncIterator[Event]:
-        while True:
-            page = await self._store.read(partial(_page, run_id=run_id, after=after))
-            for event in page:
-                after = event.id
-                yield event
-            if len(page) < _BACKLOG_PAGE:
-                return
+    async def _backlog(self, run_id: str, after: int) -> AsyncIterator[list[Event]]:
+        while page := await self._store.read(partial(_page, run_id=run_id, after=after)):
+            after = page[-1].id
+            yield page
 
-    def _store_deltas(self) -> None:
+    def _keep_storing_deltas(self) -> None:
+        """Store one batch after the other, each with all that came during the one before."""
+        stored = self._store_deltas()
+        self._storing_deltas = stored is not None
+        if stored is not None:
+            stored.add_done_callback(lambda _: self._keep_storing_deltas())
+
+    def _store_deltas(self) -> "asyncio.Future[None] | None":
+        """Store the deltas that wait, in one unit of work; None when there are none."""
         deltas, self._deltas = self._deltas, []
         if not deltas:
-            return
+            return None
         sink = EventSink(self._ids)
 
         def unit(session: Session) -> None:
@@ -205,15 +219,9 @@ class EventLog:
                 sink.add(*delta)
             _insert(session, sink.events)
 
-        self._storing_deltas = True
-        self._announced(self._store.write(unit), sink).add_done_callback(self._deltas_stored)
-
-    def _deltas_stored(self, done: "asyncio.Future[None]") -> None:
-        if error := done.exception():
-            # The message itself is written whole at its end; only the replay has a gap.
-            logger.warning("Deltas could not be stored: %s", error)
-        self._storing_deltas = False
-        self._store_deltas()
+        stored = self._announced(self._store.write(unit), sink)
+        stored.add_done_callback(_warn_of_lost_deltas)
+        return stored
 
     def _announced(self, done: "asyncio.Future[T]", sink: EventSink) -> "asyncio.Future[T]":
         def announce(done: "asyncio.Future[T]") -> None:
@@ -236,6 +244,12 @@ async def open_event_log(store: Store) -> EventLog:
     return EventLog(store, last_id or 0)
 
 
+def _warn_of_lost_deltas(done: "asyncio.Future[None]") -> None:
+    if error := done.exception():
+        # The message itself is written whole at its end; only the replay has a gap.
+        logger.warning("Deltas could not be stored: %s", error)
+
+
 def _insert(session: Session, events: list[Event]) -> None:
     if not events:
         return
@@ -250,7 +264,14 @@ def _insert(session: Session, events: list[Event]) -> None:
         }
         for event in events
     ]
-    session.connection().execute(insert(EventRow), rows)
+    session.connection().execute(_INSERT, rows)
+
+
+def _has_ended(session: Session, run_id: str, after: int) -> bool:
+    query = select(EventRow.id).where(
+        EventRow.run_id == run_id, EventRow.id <= after, EventRow.name.in_(END_EVENTS)
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def _page(session: Session, run_id: str, after: int) -> list[Event]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from lib.engine.clock import now
@@ -13,6 +13,11 @@ from lib.store.queries import find
 from lib.store.tables import Json, MessageRow, QueuedMessageRow, ThreadRow
 
 _TITLE_LENGTH = 80
+_WAITING = (
+    select(QueuedMessageRow)
+    .where(QueuedMessageRow.thread_id == bindparam("thread_id"))
+    .order_by(QueuedMessageRow.position)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,14 @@ class NewMessage:
 
 
 def add_message(session: Session, thread: ThreadRow, new: NewMessage) -> MessageRow:
+    message = _message_in(thread, new)
+    session.add(message)
+    attach_files(session, thread, new.attachments)
+    return message
+
+
+def _message_in(thread: ThreadRow, new: NewMessage) -> MessageRow:
+    """The message's row; the thread's own row is brought up to date with it."""
     created_at = now()
     message = MessageRow(
         id=new_id("msg_"),
@@ -38,8 +51,6 @@ def add_message(session: Session, thread: ThreadRow, new: NewMessage) -> Message
         metadata_=new.metadata,
         completed_at=created_at,
     )
-    session.add(message)
-    attach_files(session, thread, new.attachments)
     thread.last_active_at = created_at
     if thread.title is None and new.role == "user":
         thread.title = _title(new.content)
@@ -64,8 +75,7 @@ def queue_message(session: Session, thread_id: str, new: NewMessage) -> QueuedMe
 
 def release_queued_messages(session: Session, thread_id: str) -> None:
     """Let the messages that waited join their thread, in the order in which they came."""
-    query = select(QueuedMessageRow).where(QueuedMessageRow.thread_id == thread_id)
-    for queued in session.scalars(query.order_by(QueuedMessageRow.position)):
+    for queued in session.scalars(_WAITING, {"thread_id": thread_id}):
         session.add(as_message(queued))
         session.delete(queued)
 
@@ -123,10 +133,13 @@ def add_thread(
         title=None,
         last_active_at=created_at,
     )
+    rows = [_message_in(thread, message) for message in messages]
     session.add(thread)
+    # The messages' foreign key wants the thread to be there first.
     session.flush()
+    session.add_all(rows)
     for message in messages:
-        add_message(session, thread, message)
+        attach_files(session, thread, message.attachments)
     return thread
 
 

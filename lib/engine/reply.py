@@ -1,7 +1,9 @@
 """One reply of the model, written down as it streams in: messages, tool calls, their steps."""
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,7 +15,8 @@ from lib.engine.errors import RunLostError
 from lib.engine.events import EventLog, EventSink
 from lib.engine.states import COMPLETED, IN_PROGRESS
 from lib.engine.toolbox import Toolbox
-from lib.engine.transitions import owned
+from lib.engine.transitions import check_owned
+from lib.engine.usage import usage_json
 from lib.models.provider import (
     ModelEvent,
     RefusalDelta,
@@ -105,7 +108,8 @@ class DraftCall:
 
     def as_json(self) -> Json:
         if self.tool:
-            return {"id": self.id, "type": self.tool.type, self.tool.type: self.section}
+            # A copy: the row must not change along with a call that is still going on.
+            return {"id": self.id, "type": self.tool.type, self.tool.type: deepcopy(self.section)}
         function = {"name": self.name, "arguments": self.arguments, "output": None}
         return {"id": self.id, "type": "function", "function": function}
 
@@ -199,6 +203,13 @@ class Reply:
         self._calls_step.tool_states = states
         return self._calls_step
 
+    @property
+    def step_id(self) -> str | None:
+        """The last step that the reply has begun."""
+        if self._calls_step:
+            return self._calls_step.id
+        return self._message.step.id if self._message else None
+
     def tell_call(self, index: int, change: Json) -> None:
         """Announce what joins a call's section while the engine runs it."""
         tool = self.calls[index].tool
@@ -209,27 +220,29 @@ class Reply:
         if not addition.text and not addition.annotations:
             return
         if self._message is None:
-            self._message = await self._log.write(self._start_message)
-            for index, part in enumerate(self._message.opening):
-                self._message_delta({"index": index, **part})
+            await self._log.write(partial(self._start_message, kind=kind, addition=addition))
+            return
         self._tell(kind, addition)
 
     def _tell(self, kind: str, addition: Addition) -> None:
         assert self._message is not None
-        self._message_delta(self._message.add(kind, addition))
+        part = self._message.add(kind, addition)
+        self._log.delta(*self._message_delta(self._message, part))
 
-    def _message_delta(self, part: Json) -> None:
-        assert self._message is not None
-        message_id = self._message.row.id
+    def _message_delta(self, message: _OpenMessage, part: Json) -> tuple[str, str, str, str]:
+        """The event of a delta, as the log takes it."""
         payload = {
-            "id": message_id,
+            "id": message.row.id,
             "object": "thread.message.delta",
             "delta": {"content": [part]},
         }
-        self._log.delta(self._run.id, "thread.message.delta", _compact(payload), message_id)
+        return self._run.id, "thread.message.delta", _compact(payload), message.row.id
 
-    def _start_message(self, session: Session, events: EventSink) -> _OpenMessage:
-        run = owned(session, self._run.id, self._run.attempt)
+    def _start_message(
+        self, session: Session, events: EventSink, kind: str, addition: Addition
+    ) -> None:
+        run = self._run
+        check_owned(session, run.id, run.attempt)
         message = MessageRow(
             id=new_id("msg_"),
             created_at=now(),
@@ -248,7 +261,12 @@ class Reply:
             events.step(name, step)
         for name in ("created", IN_PROGRESS):
             events.message(name, message, run.id)
-        return _OpenMessage(message, step, self._answer.opening())
+        started = _OpenMessage(message, step, self._answer.opening())
+        parts = [{"index": index, **part} for index, part in enumerate(started.opening)]
+        for part in [*parts, started.add(kind, addition)]:
+            events.add(*self._message_delta(started, part))
+        # Not for the caller to set: cancelled meanwhile, it could not keep what was said.
+        self._message = started
 
     def _close_message(self, session: Session, events: EventSink, usage: Usage) -> None:
         assert self._message is not None
@@ -272,11 +290,11 @@ class Reply:
         self._call_delta({"index": event.index, **call.as_json()})
 
     def _start_calls_step(self, session: Session, events: EventSink) -> StepRow:
-        run = owned(session, self._run.id, self._run.attempt)
+        check_owned(session, self._run.id, self._run.attempt)
         if self._message:
             # The reply's tokens are counted once, on its last step.
             self._close_message(session, events, Usage())
-        step = new_step(run, "tool_calls", {"tool_calls": []})
+        step = new_step(self._run, "tool_calls", {"tool_calls": []})
         session.add(step)
         for name in ("created", IN_PROGRESS):
             events.step(name, step)
@@ -303,7 +321,7 @@ class Reply:
         return {"type": "tool_calls", "tool_calls": [call.as_json() for call in self.calls]}
 
 
-def new_step(run: RunRow, kind: str, details: Json) -> StepRow:
+def new_step(run: ClaimedRun, kind: str, details: Json) -> StepRow:
     return StepRow(
         id=new_id("step_"),
         created_at=now(),
@@ -327,28 +345,6 @@ def complete_step(events: EventSink, step: StepRow, usage: Usage | None = None) 
     if usage is not None:
         step.usage = usage_json(usage)
     events.step(COMPLETED, step)
-
-
-def usage_json(usage: Usage) -> Json:
-    """Token counts in the API's shape."""
-    return {
-        "prompt_tokens": usage.prompt,
-        "completion_tokens": usage.completion,
-        "total_tokens": usage.prompt + usage.completion,
-        "prompt_token_details": {"cached_tokens": usage.cached},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
-    }
-
-
-def usage_from_json(usage: Json | None) -> Usage:
-    if usage is None:
-        return Usage()
-    return Usage(
-        usage["prompt_tokens"],
-        usage["completion_tokens"],
-        usage["prompt_token_details"]["cached_tokens"],
-        usage["completion_tokens_details"]["reasoning_tokens"],
-    )
 
 
 def _compact(payload: Json) -> str:

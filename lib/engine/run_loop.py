@@ -7,6 +7,7 @@ it goes on from there.
 import asyncio
 import json
 import logging
+import time
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -19,8 +20,10 @@ from lib.engine.builtin.protocol import Invocation, states_of
 from lib.engine.context import History, PromptTooLongError, fit, halve, read_history
 from lib.engine.errors import RunLostError
 from lib.engine.events import EventLog, EventSink
-from lib.engine.reply import ClaimedRun, Reply, complete_step, usage_from_json, usage_json
+from lib.engine.model_calls import ModelCall
+from lib.engine.reply import ClaimedRun, Reply, complete_step
 from lib.engine.toolbox import BuiltinTools, Toolbox
+from lib.engine.usage import usage_from_json, usage_json
 from lib.models.provider import (
     ContextTooLongError,
     Finished,
@@ -34,7 +37,7 @@ from lib.models.provider import (
 )
 from lib.store.blobs import Blobs
 from lib.store.database import StorageError, Store
-from lib.store.tables import Json, RunRow
+from lib.store.tables import Json, ModelCallRow, RunRow
 
 logger = logging.getLogger(__name__)
 
@@ -136,9 +139,9 @@ class RunLoop:
         answer = await toolbox.answer(work.history.tool_steps, work.history.fresh)
         reply = Reply(self._log, claimed, toolbox, answer)
         try:
-            finished = await self._stream(provider, model, work, toolbox, reply)
+            call, finished = await self._stream(provider, model, work, toolbox, reply)
             reply.finish_text()
-            goes_on = await self._settle(claimed, reply, finished)
+            goes_on = await self._settle(claimed, reply, call, finished)
             if goes_on:
                 await self._run_tools(work, toolbox, reply)
         except (asyncio.CancelledError, ModelError):
@@ -148,31 +151,38 @@ class RunLoop:
 
     async def _stream(
         self, provider: ModelProvider, model: str, work: _Work, toolbox: Toolbox, reply: Reply
-    ) -> Finished:
+    ) -> tuple[ModelCall, Finished]:
         history: History | None = work.history
         tools = await toolbox.declarations()
         while history is not None:
-            request = await _request(provider, model, work.run, history, tools)
+            call = ModelCall(await _request(provider, model, work.run, history, tools))
             try:
-                return await _stream_into(reply, provider, request)
-            except ContextTooLongError as error:
+                return call, await _stream_into(reply, provider, call)
+            except ModelError as error:
+                await self._record(work.claimed, reply, call, error)
+                if not isinstance(error, ContextTooLongError):
+                    raise
                 # The endpoint knows its window better than we do: give it less.
                 history = halve(history)
                 if history is None:
                     raise ModelError(error.code, error.message) from error
         raise AssertionError("unreachable")
 
-    async def _settle(self, claimed: ClaimedRun, reply: Reply, finished: Finished) -> bool:
+    async def _settle(
+        self, claimed: ClaimedRun, reply: Reply, call: ModelCall, finished: Finished
+    ) -> bool:
+        record = call.as_row(claimed.id, reply.step_id, finished, None)
         if finished.reason == "length":
-            await self._keep_partial(claimed, reply, finished)
+            await self._keep_partial(claimed, reply, finished, record)
             raise LimitReachedError("max_completion_tokens")
         if finished.reason == "content_filter":
-            await self._keep_partial(claimed, reply, finished)
+            await self._keep_partial(claimed, reply, finished, record)
             raise FilteredError
 
         def settle(session: Session, events: EventSink) -> bool:
             run = transitions.owned(session, claimed.id, claimed.attempt)
             _count(run, finished)
+            session.add(record)
             step = reply.settle(session, events, finished.usage, finished.replay)
             if step is None:
                 transitions.complete(session, events, run)
@@ -199,8 +209,14 @@ class RunLoop:
                 section=call.section,
                 earlier=_calls_before(work.history, reply, index),
             )
+            started_ms = time.time_ns() // 1_000_000
             outcome = await call.tool.run(invocation, partial(reply.tell_call, index))
-            told[call.id] = {"arguments": call.arguments, "output": outcome.output}
+            told[call.id] = {
+                "arguments": call.arguments,
+                "output": outcome.output,
+                "started_ms": started_ms,
+                "ended_ms": time.time_ns() // 1_000_000,
+            }
             states[call.id] = outcome.state
 
         def finish(session: Session, events: EventSink) -> None:
@@ -213,13 +229,30 @@ class RunLoop:
 
         await self._log.write(finish)
 
+    async def _record(
+        self, claimed: ClaimedRun, reply: Reply, call: ModelCall, error: ModelError
+    ) -> None:
+        record = call.as_row(claimed.id, reply.step_id, None, error)
+
+        def add(session: Session) -> None:
+            transitions.owned(session, claimed.id, claimed.attempt)
+            session.add(record)
+
+        await self._store.write(add)
+
     async def _keep_partial(
-        self, claimed: ClaimedRun, reply: Reply, finished: Finished | None = None
+        self,
+        claimed: ClaimedRun,
+        reply: Reply,
+        finished: Finished | None = None,
+        record: ModelCallRow | None = None,
     ) -> None:
         def keep(session: Session, _events: EventSink) -> None:
             reply.save_partial(session, finished.usage if finished else None)
             if finished:
                 _count(transitions.owned(session, claimed.id, claimed.attempt), finished)
+            if record:
+                session.add(record)
 
         with suppress(RunLostError):
             await self._log.write(keep)
@@ -243,11 +276,12 @@ class RunLoop:
             await self._log.write(stop)
 
 
-async def _stream_into(reply: Reply, provider: ModelProvider, request: ModelRequest) -> Finished:
-    async with aclosing(provider.stream(request)) as events:
+async def _stream_into(reply: Reply, provider: ModelProvider, call: ModelCall) -> Finished:
+    async with aclosing(provider.stream(call.request)) as events:
         async for event in events:
             if isinstance(event, Finished):
                 return event
+            call.saw_token()
             await reply.take(event)
     raise ModelError("server_error", "The model's answer broke off. Try again.")
 

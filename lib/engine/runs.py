@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from lib.engine.clock import now
@@ -14,7 +14,9 @@ from lib.engine.reply import complete_step
 from lib.engine.states import IN_PROGRESS, QUEUED, REQUIRES_ACTION
 from lib.engine.transitions import resume
 from lib.store.queries import find
-from lib.store.tables import ACTIVE_STATUSES, AssistantRow, Json, RunRow, StepRow, ThreadRow
+from lib.store.tables import IS_ACTIVE, AssistantRow, Json, RunRow, StepRow, ThreadRow
+
+_ACTIVE_RUN = select(RunRow.id).where(RunRow.thread_id == bindparam("thread_id"), IS_ACTIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def create_run(
     """Queue a run on a thread. Raises NotFoundError, and RefusedError when the thread is busy."""
     thread = find(session, ThreadRow, thread_id)
     if active := active_run(session, thread_id):
-        raise RefusedError(f"Thread {thread_id} already has an active run {active.id}.")
+        raise RefusedError(f"Thread {thread_id} already has an active run {active}.")
     assistant = find(session, AssistantRow, new.assistant_id)
     for message in new.additional_messages:
         add_message(session, thread, message)
@@ -88,9 +90,9 @@ def submit_tool_outputs(
     return run
 
 
-def active_run(session: Session, thread_id: str) -> RunRow | None:
-    query = select(RunRow).where(RunRow.thread_id == thread_id, RunRow.status.in_(ACTIVE_STATUSES))
-    return session.scalar(query)
+def active_run(session: Session, thread_id: str) -> str | None:
+    """The id of the run that keeps the thread busy."""
+    return session.connection().scalar(_ACTIVE_RUN, {"thread_id": thread_id})
 
 
 def _as_row(

@@ -6,7 +6,7 @@ when another worker has claimed the run since, or somebody cancelled it, they ra
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from lib.engine.clock import now
@@ -27,6 +27,9 @@ from lib.engine.states import (
 )
 from lib.store.queries import delete_events, find
 from lib.store.tables import Json, MessageRow, RunRow, StepRow
+
+_LOCKED_RUN = select(RunRow).where(RunRow.id == bindparam("id")).with_for_update()
+_FENCE = select(RunRow.status, RunRow.attempt).where(RunRow.id == bindparam("id")).with_for_update()
 
 
 def claim(session: Session, events: EventSink, run_id: str) -> RunRow:
@@ -53,6 +56,13 @@ def owned(session: Session, run_id: str, attempt: int) -> RunRow:
     if run.status != IN_PROGRESS or run.attempt != attempt:
         raise RunLostError(run_id)
     return run
+
+
+def check_owned(session: Session, run_id: str, attempt: int) -> None:
+    """As `owned`, for a write that needs nothing of the run. Raises RunLostError."""
+    found = session.connection().execute(_FENCE, {"id": run_id}).one_or_none()
+    if found is None or found.status != IN_PROGRESS or found.attempt != attempt:
+        raise RunLostError(run_id)
 
 
 def require_action(events: EventSink, run: RunRow, calls: list[Json]) -> None:
@@ -138,7 +148,7 @@ def _end(session: Session, events: EventSink, run: RunRow, status: str) -> None:
 
 
 def _locked(session: Session, run_id: str) -> RunRow:
-    run = session.scalar(select(RunRow).where(RunRow.id == run_id).with_for_update())
+    run = session.scalar(_LOCKED_RUN, {"id": run_id})
     if run is None:
         raise RunLostError(run_id)
     return run

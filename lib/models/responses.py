@@ -37,6 +37,9 @@ _REASONING_MODELS = re.compile(r"(^|/)(o\d|gpt-[5-9]|gpt-oss|codex)", re.IGNOREC
 """Names of models that think before they answer, with or without a vendor in front."""
 
 
+_LEAST_OUTPUT_TOKENS = 16
+
+
 class ResponsesProvider:
     """Implements ModelProvider over an endpoint's responses, none of which it keeps there."""
 
@@ -110,7 +113,7 @@ def _body(request: ModelRequest, without: frozenset[str]) -> Json:
         "store": False,
         "temperature": request.temperature,
         "top_p": request.top_p,
-        "max_output_tokens": request.max_output_tokens,
+        "max_output_tokens": _output_limit(request),
     }
     if request.tools:
         body["tools"] = _tools(request)
@@ -126,6 +129,12 @@ def _body(request: ModelRequest, without: frozenset[str]) -> Json:
     return {
         name: value for name, value in body.items() if value is not None and name not in without
     }
+
+
+def _output_limit(request: ModelRequest) -> int | None:
+    # A run's last tokens may be fewer than the endpoint lets anybody ask for.
+    limit = request.max_output_tokens
+    return None if limit is None else max(limit, _LEAST_OUTPUT_TOKENS)
 
 
 def _input(request: ModelRequest) -> list[Json]:

@@ -27,6 +27,6 @@ def _count(text: str) -> int:
 @cache
 def _encoding() -> Any:
     # Importing it unpacks every vocabulary, which takes a second: not at the server's start.
-    import bpe_openai  # type: ignore[import-untyped]
+    import bpe_openai
 
     return bpe_openai.get_encoding("o200k_base")

@@ -11,4 +11,7 @@ _LENGTH = 24
 
 
 def new_id(prefix: Prefix) -> str:
-    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+    # One call for all letters: `secrets.choice` asks the system for each. That some letters come a
+    # little oftener costs less than one of the 140 bits.
+    letters = (_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(_LENGTH))
+    return prefix + "".join(letters)

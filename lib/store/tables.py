@@ -8,7 +8,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 Json = dict[str, Any]
 
 ACTIVE_STATUSES = ("queued", "in_progress", "requires_action", "cancelling")
-_IS_ACTIVE = text("status IN ({})".format(", ".join(f"'{status}'" for status in ACTIVE_STATUSES)))
+IS_ACTIVE = text("status IN ({})".format(", ".join(f"'{status}'" for status in ACTIVE_STATUSES)))
 
 
 class Base(DeclarativeBase):
@@ -85,7 +85,7 @@ class MessageRow(Row):
 class RunRow(Row):
     __tablename__ = "runs"
     __table_args__ = (
-        Index("uq_runs_one_active_per_thread", "thread_id", unique=True, sqlite_where=_IS_ACTIVE),
+        Index("uq_runs_one_active_per_thread", "thread_id", unique=True, sqlite_where=IS_ACTIVE),
         Index(None, "thread_id", "position"),
         Index(None, "assistant_id", "position"),
         Index(None, "status", "expires_at"),
@@ -242,6 +242,38 @@ class IndexRemovalRow(Base):
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     vector_store_id: Mapped[str]
     file_id: Mapped[str | None]
+
+
+class ModelCallRow(Base):
+    """One call of a model for a run. Times are Unix milliseconds."""
+
+    __tablename__ = "model_calls"
+    __table_args__ = (Index(None, "run_id", "position"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    step_id: Mapped[str | None]
+    """The step that the reply became; null when it broke off before saying anything."""
+    model: Mapped[str]
+    answered_by: Mapped[str | None]
+    finish_reason: Mapped[str | None]
+    started_ms: Mapped[int]
+    first_token_ms: Mapped[int | None]
+    ended_ms: Mapped[int]
+    usage: Mapped[Json | None]
+    error: Mapped[Json | None]
+    request: Mapped[str] = mapped_column(Text)
+    """The exact input as JSON text."""
+
+
+class TraceDeliveryRow(Base):
+    """A run whose trace has arrived at a destination."""
+
+    __tablename__ = "trace_deliveries"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    destination: Mapped[str] = mapped_column(primary_key=True)
+    delivered_at: Mapped[int]
 
 
 class EventRow(Base):

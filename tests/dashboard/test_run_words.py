@@ -53,3 +53,9 @@ def test_a_rate_limit_asks_for_patience() -> None:
     limited = run("failed", last_error={"code": "rate_limit_exceeded", "message": "slow down"})
 
     assert "wait a moment" in cure_for(limited)
+
+
+def test_an_error_that_says_itself_what_to_do_needs_no_more_advice() -> None:
+    error = {"code": "server_error", "message": "The disk is full. Free some space."}
+
+    assert cure_for(run("failed", last_error=error)) == ""

@@ -167,6 +167,8 @@ def test_a_thread_is_renamed_and_deleted(
     create_the_tutor_and_open_its_chat(page, studio)
     ask_for_the_equation(page)
     expect(page.get_by_test_id("stChatMessage").last).to_contain_text("One.")
+    # The page is drawn once more when the answer is whole; a menu opened before would close.
+    expect(page.get_by_test_id("stChatInputTextArea")).to_be_enabled()
 
     page.get_by_role("button", name="Thread", exact=False).last.click()
     page.get_by_role("menuitem", name="Rename").click()

@@ -36,6 +36,11 @@ class Watchdog:
         """Why the box must be killed, as a sentence; None while it keeps to its limits."""
         return self._look_at_processes() or self._look_at_disk()
 
+    def look_at_all(self) -> str | None:
+        """The same, however recently the disk was looked at."""
+        self._next_disk_look = 0.0
+        return self.look()
+
     def _look_at_processes(self) -> str | None:
         limits, pids = self._limits, self._processes()
         used = process_tree.usage(pids)

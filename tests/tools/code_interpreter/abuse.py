@@ -48,6 +48,7 @@ class World:
     token: str = field(default_factory=lambda: f"token-{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
+        self.directory.mkdir()
         self.env_file = self.directory / ".env"
         self.env_file.write_text(f"OPENAI_API_KEY={self.token}\n")
         # The harder case: nothing but the sandbox stands in the way.
@@ -112,12 +113,12 @@ class World:
             "times of .env": status.st_mtime_ns,
             "links to .env": status.st_nlink,
             "owner of .env": status.st_uid,
-            "files beside .env": sorted(os.listdir(self.directory)),
+            "files beside .env": _names_in(self.directory),
             "processors of the victim": os.sched_getaffinity(pid),
             "priority of the victim": os.getpriority(os.PRIO_PROCESS, pid),
             "limits of the victim": Path(f"/proc/{pid}/limits").read_text(),
             "victim stopped": "T (stopped)" in Path(f"/proc/{pid}/status").read_text(),
-            "host's shared memory": sorted(os.listdir("/dev/shm")),
+            "host's shared memory": _names_in(Path("/dev/shm")),
             "host's queues": Path("/proc/sysvipc/shm").read_text(),
             "host name": socket.gethostname(),
             "interpreter": Path(sys.executable).resolve().stat().st_mode,
@@ -151,6 +152,9 @@ class World:
         changed = [name for name, value in self._before.items() if after[name] != value]
         return [*found, *changed]
 
+    def other_is_intact(self) -> bool:
+        return Path(self.other_thread).read_text() == self.token
+
     def close(self) -> None:
         self.victim.send_signal(signal.SIGKILL)
         self.victim.wait()
@@ -159,11 +163,14 @@ class World:
         os.environ.pop("ABUSE_CANARY", None)
 
 
+def _names_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
 async def build_world(directory: Path, interpreter: CodeInterpreter, files: Path) -> World:
     """Targets, one of them a file of another thread of the same interpreter."""
     key = f"thread_other_{uuid.uuid4().hex}"
     other = await interpreter.session(key)
-    directory.mkdir(exist_ok=True)
     world = World(directory, str(files / "kept" / key / "secret.txt"))
     await run(other, f"SECRET = {world.token!r}\nopen('secret.txt', 'w').write(SECRET);")
     return world

@@ -5,8 +5,9 @@ import os
 import re
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -610,16 +611,22 @@ attempt(lambda: shared_memory.SharedMemory('abuse', create=True, size=100).name)
 ]
 
 
+@contextmanager
+def open_directory() -> Iterator[Path]:
+    """Not below pytest's own, which is closed to other users: here only a sandbox helps."""
+    with tempfile.TemporaryDirectory(prefix="abuse-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def world(
-    interpreter: CodeInterpreter, tmp_path_factory: pytest.TempPathFactory
+    interpreter: CodeInterpreter,
 ) -> AsyncIterator[World]:
-    directory = tmp_path_factory.mktemp("host")
-    for parent in (directory, *directory.parents[:2]):
-        parent.chmod(0o755)
-    world = await build_world(directory / "open", interpreter, interpreter.files)
-    yield world
-    world.close()
+    with open_directory() as directory:
+        world = await build_world(directory / "open", interpreter, interpreter.files)
+        yield world
+        world.close()
 
 
 def all_that_came_out(outcome: Outcome) -> bytes:
@@ -636,8 +643,7 @@ async def test_nothing_comes_of_it(session: Session, world: World, attack: Attac
     assert b"attempted" in shown, f"the attack did not even run: {outcome.text}"
     assert world.harm(shown) == [], f"{attack.why}: {outcome.text}"
     assert not attack.forbidden or attack.forbidden not in outcome.text, attack.why
-    other = Path(world.other_thread)
-    assert other.read_text() == world.token, "another thread's file was changed"
+    assert world.other_is_intact(), "another thread's file was changed"
 
 
 @dataclass(frozen=True)
@@ -647,6 +653,12 @@ class Exhaustion:
     code: str
     said: str
     """Pattern that the output must match: how the attack was stopped."""
+
+    @property
+    def wall_seconds(self) -> float:
+        """Short where time alone stops it; else long enough for a busy machine."""
+        by_time = ("Variables are kept", "stopped after", "heed the interrupt", "Output cut here")
+        return 2 if self.said in by_time else 18
 
 
 EXHAUSTIONS = [
@@ -765,7 +777,7 @@ def bomb():
         try: os.fork()
         except OSError: pass
 bomb()""",
-        "more than 64 processes|heed the interrupt|ended",
+        "more than 64 processes|The session ended",
     ),
     Exhaustion(
         "threads",
@@ -848,8 +860,10 @@ import struct, zlib
 class Bomb:
     def _repr_png_(self):
         head = struct.pack('!IIBBBBB', 60000, 60000, 8, 2, 0, 0, 0)
-        chunk = lambda t, d: struct.pack('!I', len(d)) + t + d + struct.pack('!I', zlib.crc32(t + d))
-        return b'\\x89PNG\\r\\n\\x1a\\n' + chunk(b'IHDR', head) + chunk(b'IDAT', b'') + chunk(b'IEND', b'')
+        def chunk(t, d):
+            return struct.pack('!I', len(d)) + t + d + struct.pack('!I', zlib.crc32(t + d))
+        chunks = chunk(b'IHDR', head) + chunk(b'IDAT', b'') + chunk(b'IEND', b'')
+        return b'\\x89PNG\\r\\n\\x1a\\n' + chunks
 Bomb()""".replace("\\\\", "\\"),
         "too large to be shown",
     ),
@@ -868,9 +882,8 @@ Fake()""",
 @pytest.mark.parametrize("attack", EXHAUSTIONS, ids=lambda attack: attack.name)
 async def test_nothing_is_used_up(session: Session, world: World, attack: Exhaustion) -> None:
     await run(session, PRELUDE + world.variables())
-    started = time.monotonic()
 
-    outcome = await run(session, attack.code, wall_seconds=4)
+    outcome = await run(session, attack.code, wall_seconds=attack.wall_seconds)
     after = await run(session, "1 + 1")
 
     assert re.search(attack.said, outcome.text), f"{attack.why}: {outcome.text[-500:]}"
@@ -878,11 +891,10 @@ async def test_nothing_is_used_up(session: Session, world: World, attack: Exhaus
     assert len(outcome.images) <= LIMITS.images
     assert after.text.endswith("2\n")
     assert world.harm(all_that_came_out(outcome)) == []
-    assert time.monotonic() - started < 60, "it was not stopped at all"
 
 
 async def test_what_broke_the_disk_limits_is_removed_and_the_rest_is_kept(
-    session: Session, interpreter: CodeInterpreter
+    session: Session,
 ) -> None:
     await session.put("input.csv", b"precious")
 
@@ -929,6 +941,28 @@ subprocess.Popen('trap "" HUP INT TERM; while true; do echo x >> beat; sleep 0.0
 time.sleep(0.3)""",
     ),
     (
+        "the first process of the box",
+        "whoever holds the box open can be taken over from inside",
+        r"""
+import os, re, time
+# An endless loop (jmp $) is written over the code that waits for children.
+for pid in (1, 2):
+    try:
+        for line in open(f'/proc/{pid}/maps'):
+            area = re.match(r'(\w+)-(\w+) r-xp', line)
+            if area and 'vdso' not in line:
+                with open(f'/proc/{pid}/mem', 'r+b', 0) as memory:
+                    size = int(area[2], 16) - int(area[1], 16)
+                    memory.seek(int(area[1], 16))
+                    memory.write(b'\xeb\xfe' * (size // 2))
+    except OSError:
+        pass
+if os.fork() == 0:
+    while True:
+        open('beat', 'a').write('x'); time.sleep(0.01)
+time.sleep(0.3)""",
+    ),
+    (
         "a process that continues its stopped brothers",
         "SIGCONT undoes SIGSTOP",
         """
@@ -963,17 +997,21 @@ async def test_nothing_goes_on_after_the_cell(
 
 async def test_no_process_and_no_directory_outlives_its_session(tier: Tier, files: Path) -> None:
     async with CodeInterpreter(files, tier, LIMITS) as interpreter:
-        before = sorted(os.listdir(files / "boxes"))
+        before = _names_in(files / "boxes")
         for number, (_name, _why, code) in enumerate(LEFTOVERS):
             session = await interpreter.session(f"thread_{number}")
             await run(session, code)
             await session.close()
-        left = [name for name in os.listdir(files / "boxes") if name not in before]
+        left = set(_names_in(files / "boxes")) - set(before)
         running = _processes_using(files)
 
     assert len(left) <= 3, "one box waits for the next thread, with its data"
     assert len(running) <= 5, running
     assert _processes_using(files) == []
+
+
+def _names_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
 
 
 def _processes_using(files: Path) -> list[str]:
@@ -984,7 +1022,7 @@ def _processes_using(files: Path) -> list[str]:
             continue
         try:
             links = [entry / "cwd", *(entry / "fd").iterdir()]
-            if any(str(files) in os.readlink(link) for link in links):
+            if any(str(files) in str(link.readlink()) for link in links):
                 found.append((entry / "cmdline").read_text())
         except OSError:
             continue
@@ -1058,7 +1096,7 @@ async def test_junk_on_the_workers_channel_ends_only_that_session(
     outcome = await run(session, CHANNEL + code, wall_seconds=1.5)
     after = await run(session, "1 + 1")
 
-    assert not outcome.done.ok, why
+    assert not outcome.done.ok, f"{name}: {why}"
     assert after.text.endswith("2\n"), why
     assert world.harm(all_that_came_out(outcome)) == []
 
@@ -1189,18 +1227,20 @@ async def test_planted_files_bring_nothing_out(
     assert all(file.name.isprintable() for file in outcome.done.files)
 
 
-def test_the_attacks_work_where_nothing_stops_them(world: World, tmp_path: Path) -> None:
+async def test_the_attacks_work_where_nothing_stops_them(world: World, tmp_path: Path) -> None:
     """Or the suite would prove nothing: outside, the same code reaches the same targets."""
     names = ("read .env", "TCP to the host", "unix socket, abstract", "UDP to the host")
     code = "".join(attack.code + "\n" for attack in ATTACKS if attack.name in names)
     command = [sys.executable, "-c", PRELUDE + world.variables() + code]
 
-    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout
-    deadline = time.monotonic() + 5
-    while len(world.reached) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    shown = await asyncio.to_thread(_output_of, command, tmp_path)
+    await asyncio.sleep(1)
     harm = world.harm(shown)
     world.reached.clear()
 
     assert "the secret was read" in harm
     assert len(harm) == 4, harm
+
+
+def _output_of(command: list[str], directory: Path) -> bytes:
+    return subprocess.run(command, cwd=directory, capture_output=True, check=True).stdout

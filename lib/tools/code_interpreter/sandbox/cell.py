@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
 
+from lib.tools.code_interpreter import output_files
 from lib.tools.code_interpreter.channel import Channel, DoneMessage, ProtocolError
-from lib.tools.code_interpreter.events import Image, LogText
+from lib.tools.code_interpreter.events import Image, LogText, OutputFile
 from lib.tools.code_interpreter.limits import Limits
 from lib.tools.code_interpreter.output_stream import OutputStream
 from lib.tools.code_interpreter.sandbox.protocol import Ended, SandboxEvent
@@ -44,6 +45,10 @@ class Cell:
     ) -> None:
         self.events: asyncio.Queue[SandboxEvent] = asyncio.Queue(_EVENTS_AHEAD)
         self.broke_disk_limits = False
+        self.before: output_files.Snapshot = {}
+        """What was there when the cell began."""
+        self.files: list[OutputFile] = []
+        self.problems: list[str] = []
         self._client = client
         self._box = box
         self._limits = limits
@@ -86,20 +91,23 @@ class Cell:
 
     async def _run(self, channel: Channel, output: OutputStream, number: int, code: str) -> None:
         output.begin_cell()
-        watchdog = await asyncio.to_thread(self._new_watchdog)
+        watchdog = await asyncio.to_thread(self._look_before)
         guard = asyncio.create_task(self._guard(watchdog))
         self._client.signal(self._box, "resume")
         talk = asyncio.create_task(self._talk(channel, output, number, code))
         try:
             await self._forward_while(talk, output)
-            await self._client.freeze(self._box)
+            # The answer need not wait for it; the next cell does.
+            freezing = asyncio.create_task(self._client.freeze(self._box))
             await self._forward_rest(output)
-            await self._judge(watchdog)
+            await self._look_after(watchdog)
         finally:
             guard.cancel()
         await self._emit_end(talk)
+        await freezing
 
-    def _new_watchdog(self) -> Watchdog:
+    def _look_before(self) -> Watchdog:
+        self.before = output_files.snapshot(self._places.data)
         directories = [self._places.data, self._places.scratch]
         return Watchdog(self._limits, lambda: self._client.processes(self._box), directories)
 
@@ -115,8 +123,24 @@ class Cell:
             if loop.time() >= self._kill_at:
                 self._kill(f"{self._interrupted}, and it did not heed the interrupt")
 
+    async def _look_after(self, watchdog: Watchdog) -> None:
+        """Judge once more, so that short cells keep to the limits as well, and take the files."""
+
+        def look() -> str | None:
+            verdict = watchdog.look_at_all()
+            if not isinstance(verdict, DiskVerdict):
+                self.files, self.problems = output_files.collect(
+                    self._places.data, self.before, self._limits, self._places.collected
+                )
+            return verdict
+
+        if not self.broke_disk_limits:
+            self._apply(await asyncio.to_thread(look))
+
     async def _judge(self, watchdog: Watchdog) -> None:
-        verdict = await asyncio.to_thread(watchdog.look)
+        self._apply(await asyncio.to_thread(watchdog.look))
+
+    def _apply(self, verdict: str | None) -> None:
         if verdict and self._verdict is None:
             self.broke_disk_limits = isinstance(verdict, DiskVerdict)
             self._kill(verdict)

@@ -171,7 +171,6 @@ class LocalSandbox:
         self._output = OutputStream(box.output, limits.output_bytes)
         self._cells = 0
         self._cell: Cell | None = None
-        self._before: output_files.Snapshot = {}
 
     def move_data(self, data: Path) -> None:
         """Give the box's data another place on the host; inside nothing changes."""
@@ -187,14 +186,13 @@ class LocalSandbox:
         if not self.alive:
             raise SandboxError("the sandbox has ended")
         self._cells += 1
-        self._before = await asyncio.to_thread(output_files.snapshot, self._places.data)
         cell = self._cell = Cell(self._client, self._box, self._limits, self._places, wall_seconds)
         cell.start(self._channel, self._output, self._cells, code)
         try:
             while not isinstance(event := await cell.events.get(), Ended):
                 yield event
             if cell.broke_disk_limits:
-                await asyncio.to_thread(self._remove_leftovers)
+                await asyncio.to_thread(self._remove_added, cell.before)
             yield event
         finally:
             cell.abandon()
@@ -204,9 +202,9 @@ class LocalSandbox:
         if self._cell:
             await self._cell.finished()
 
-    def _remove_leftovers(self) -> None:
+    def _remove_added(self, before: output_files.Snapshot) -> None:
         """Take away what broke the limits of disk, or no later cell could keep to them."""
-        for path in output_files.added(self._places.data, self._before):
+        for path in output_files.added(self._places.data, before):
             _remove(self._places.data / os.fsdecode(path))
 
     async def interrupt(self) -> None:
@@ -229,14 +227,7 @@ class LocalSandbox:
             raise SandboxError(f"there is no file {name!r} that could be read") from None
 
     async def changed_files(self) -> tuple[list[OutputFile], list[str]]:
-        await self._settle()
-        return await asyncio.to_thread(
-            output_files.collect,
-            self._places.data,
-            self._before,
-            self._limits,
-            self._places.collected,
-        )
+        return (self._cell.files, self._cell.problems) if self._cell else ([], [])
 
     async def close(self) -> None:
         self._client.signal(self._box, "kill")

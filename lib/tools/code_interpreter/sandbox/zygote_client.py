@@ -7,10 +7,11 @@ import json
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from lib.tools.code_interpreter.sandbox import process_tree, zygote
 from lib.tools.code_interpreter.sandbox.protocol import SandboxError
@@ -63,15 +64,28 @@ class ZygoteClient:
 
     async def start(self) -> None:
         """Start the zygote and wait for its imports. Raises SandboxError with its last words."""
+        # Not a pipe, which nobody would read while all is well.
+        with tempfile.TemporaryFile() as said:
+            ready = await self._start_process(said)
+            try:
+                await asyncio.wait_for(asyncio.shield(ready), _START_SECONDS)
+            except TimeoutError:
+                await self.close()
+                raise SandboxError("the sandbox's first process did not start in time") from None
+            except EOFError:
+                await self.close()
+                raise SandboxError(_last_words(said)) from None
+
+    async def _start_process(self, said: IO[bytes]) -> asyncio.Future[None]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
                 *zygote.python_running("launch"),
                 json.dumps(self._config.as_json()),
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
+                stderr=said,
                 env=_environment(self._config.files),
                 start_new_session=True,
             )
@@ -79,20 +93,7 @@ class ZygoteClient:
         self._control = ours
         self._ready = loop.create_future()
         loop.add_reader(ours, self._on_packet)
-        try:
-            await asyncio.wait_for(asyncio.shield(self._ready), _START_SECONDS)
-        except TimeoutError:
-            await self.close()
-            raise SandboxError("the sandbox's first process did not start in time") from None
-        except EOFError:
-            raise SandboxError(await self._last_words()) from None
-
-    async def _last_words(self) -> str:
-        assert self._process
-        assert self._process.stderr
-        text = (await self._process.stderr.read(10_000)).decode(errors="replace").strip()
-        await self._process.wait()
-        return text.rsplit("\n", 1)[-1] or "the sandbox's first process ended at once"
+        return self._ready
 
     async def create_box(self, directory: Path, data: Path) -> Box:
         """A box over `data` and the directory's `tmp` and `shm`. Raises SandboxError."""
@@ -207,6 +208,12 @@ class ZygoteClient:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+
+
+def _last_words(said: IO[bytes]) -> str:
+    said.seek(0)
+    text = said.read(10_000).decode(errors="replace").strip()
+    return text.rsplit("\n", 1)[-1] or "the sandbox's first process ended at once"
 
 
 def _resolve(future: asyncio.Future[None] | None, problem: Exception | None = None) -> None:

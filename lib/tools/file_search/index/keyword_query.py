@@ -3,10 +3,11 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 
 # Scoring a row takes about a microsecond; the rarest words decide the ranking anyway.
-SCORED_ROWS = 20_000
+SCORED_ROWS = 12_000
+# One word alone says little, so a second one may cost more.
+ROWS_OF_SECOND_WORD = 40_000
 MOST_WORDS = 32
 _TOKENIZER = "porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'"
 
@@ -41,15 +42,17 @@ def match_expression(
 ) -> str | None:
     """The FTS5 expression for a query's words, or None when none of them is in the index.
 
-    Words are taken rarest first until they bring `SCORED_ROWS` rows to score.
+    Words are taken rarest first until they bring `SCORED_ROWS` rows to score; the rarest is always
+    taken, the next one unless it is in nearly every chunk.
     """
     terms = reader.terms(words)
     counts = {word: rows_with(term) for word, term in terms.items()}
     rarest = sorted((word for word in counts if counts[word]), key=lambda word: counts[word])
-    totals = accumulate(counts[word] for word in rarest)
-    kept = [
-        word
-        for place, (word, total) in enumerate(zip(rarest, totals, strict=True))
-        if place < MOST_WORDS and (place == 0 or total <= SCORED_ROWS)
-    ]
+    kept = rarest[:1]
+    rows = sum(counts[word] for word in kept)
+    for word in rarest[1:MOST_WORDS]:
+        rows += counts[word]
+        if rows > (SCORED_ROWS if len(kept) > 1 else ROWS_OF_SECOND_WORD):
+            break
+        kept.append(word)
     return " OR ".join(f'"{word}"' for word in kept) or None

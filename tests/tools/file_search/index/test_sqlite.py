@@ -230,6 +230,7 @@ def test_a_long_query_is_pruned_to_its_rare_words(
     index: SqliteIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lib.tools.file_search.index.keyword_query.SCORED_ROWS", 5)
+    monkeypatch.setattr("lib.tools.file_search.index.keyword_query.ROWS_OF_SECOND_WORD", 10)
     for number in range(20):
         add(index, f"common_{number}", "the report of the year")
     add(index, "rare", "the platypus of the year")
