@@ -79,7 +79,11 @@ def start_process(endpoint: ModelEndpoint, tmp_path: Path) -> Iterator[StartProc
     with ExitStack() as running:
 
         def start(**settings: str) -> ProcessServer:
-            defaults = {"MODEL_BASE_URL": endpoint.base_url, "MODEL_API": "chat_completions", "EMBEDDER": "off"}
+            defaults = {
+                "MODEL_BASE_URL": endpoint.base_url,
+                "MODEL_API": "chat_completions",
+                "EMBEDDER": "off",
+            }
             return running.enter_context(ProcessServer(tmp_path, **(defaults | settings)))
 
         yield start

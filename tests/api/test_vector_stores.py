@@ -1,6 +1,7 @@
 """Vector stores by the official SDK."""
 
 import sqlite3
+from typing import Any
 
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
@@ -212,7 +213,7 @@ def test_a_deleted_file_leaves_every_store_assistant_and_thread(
     client: OpenAI, store: VectorStore
 ) -> None:
     file = put(client, store, "cats.txt", "Cats sleep.")
-    code = {"code_interpreter": {"file_ids": [file.id]}}
+    code: Any = {"code_interpreter": {"file_ids": [file.id]}}
     assistant = client.beta.assistants.create(model="gpt-4o", tool_resources=code)
     thread = client.beta.threads.create(tool_resources=code)
 
@@ -232,7 +233,7 @@ def test_a_deleted_file_leaves_every_store_assistant_and_thread(
 def test_a_deleted_store_is_unlinked_from_assistants_and_threads(
     client: OpenAI, store: VectorStore
 ) -> None:
-    linked = {"file_search": {"vector_store_ids": [store.id]}}
+    linked: Any = {"file_search": {"vector_store_ids": [store.id]}}
     assistant = client.beta.assistants.create(
         model="gpt-4o", tools=[{"type": "file_search"}], tool_resources=linked
     )
