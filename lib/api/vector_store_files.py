@@ -175,7 +175,11 @@ async def get_progress(vector_store_id: str, paging: Paging, studio: StudioDep) 
     return list_reply(
         page,
         lambda row: _with_progress(
-            row, files[row.id], studio.ingestion.progress(_key(row)), indexed[row.id]
+            row,
+            files[row.id],
+            studio.ingestion.progress(_key(row)),
+            indexed[row.id],
+            studio.ingestion.embedders.name,
         ),
     )
 
@@ -268,6 +272,7 @@ def _with_progress(
     file: FileRow,
     progress: Progress | None,
     indexed: IndexedFile | None,
+    embedder: str | None,
 ) -> str:
     shown: Json = json.loads(to_json(row))
     shown["filename"] = file.filename
@@ -275,4 +280,6 @@ def _with_progress(
     shown["progress"] = asdict(progress) if progress else None
     shown["chunk_count"] = indexed.chunk_count if indexed else 0
     shown["is_embedded"] = bool(indexed and indexed.is_embedded)
+    waits = row.status == stored.COMPLETED and embedder not in (None, row.embedder)
+    shown["waits_for_embedder"] = waits
     return json.dumps(shown, ensure_ascii=False)

@@ -6,14 +6,14 @@ from typing import Literal
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-PageName = Literal["assistants", "chat", "runs", "settings"]
+PageName = Literal["assistants", "chat", "knowledge", "runs", "settings"]
 
 FOLDER = Path(__file__).parents[2] / "pages"
 
 
 def all_pages() -> list[StreamlitPage]:
     """The pages in the order of the menu."""
-    return [page("assistants"), page("chat"), page("runs"), page("settings")]
+    return [page("assistants"), page("chat"), page("knowledge"), page("runs"), page("settings")]
 
 
 def page(name: PageName) -> StreamlitPage:
@@ -33,6 +33,13 @@ def page(name: PageName) -> StreamlitPage:
                 title="Chat",
                 icon=":material/chat:",
                 help="Talk to an assistant and watch its answer stream in.",
+            )
+        case "knowledge":
+            return st.Page(
+                FOLDER / "knowledge.py",
+                title="Knowledge",
+                icon=":material/library_books:",
+                help="Files that assistants search: upload, watch, try a search.",
             )
         case "runs":
             return st.Page(

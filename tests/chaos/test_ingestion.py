@@ -3,7 +3,6 @@
 import io
 import time
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,7 +65,7 @@ def _zip_bomb() -> bytes:
 
 @pytest.mark.timeout(600)
 def test_hostile_files_end_with_a_reason_and_the_server_answers_meanwhile(
-    start_process: StartProcess, tmp_path: Path
+    start_process: StartProcess,
 ) -> None:
     server = start_process()
     client = server.client()
@@ -88,12 +87,12 @@ def test_hostile_files_end_with_a_reason_and_the_server_answers_meanwhile(
 
     slowest = 0.0
     for name, data in (hostile | harmless).items():
-        file = client.files.create(file=(name, data), purpose="assistants")
-        client.vector_stores.files.create(store.id, file_id=file.id)
+        uploaded = client.files.create(file=(name, data), purpose="assistants")
+        client.vector_stores.files.create(store.id, file_id=uploaded.id)
     deadline = time.monotonic() + _WITHIN
     while client.vector_stores.retrieve(store.id).status == "in_progress":
         began = time.monotonic()
-        client.beta.assistants.list()  # type: ignore[deprecated]
+        client.beta.assistants.list()
         slowest = max(slowest, time.monotonic() - began)
         assert time.monotonic() < deadline
         time.sleep(0.1)

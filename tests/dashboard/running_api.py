@@ -27,6 +27,7 @@ def running_api(model_base_url: str, data_dir: Path) -> Iterator[str]:
             "model": "gpt-4o-mini",
             "model_api": "chat_completions",
             "data_dir": data_dir,
+            "embedder": "off",
         }
     )
     server = uvicorn.Server(
