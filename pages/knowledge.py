@@ -42,11 +42,12 @@ with st.grid(3, min_column_width=300):
         store_card(one, is_open=one.id == store.id)
 
 st.subheader(heading(store_name(store), 80), anchor=False)
-st.code(store.id, language=None)
-reading, finding = st.columns(2, gap="large")
-with reading:
+adding, using = st.columns(2, gap="large")
+with adding:
     upload_box(store)
-    live_files(store.id)
-with finding:
+with using:
     users_of(store, assistants_to_choose_from(client))
-    try_a_search(store)
+    st.caption("The store's id, for your own code")
+    st.code(store.id, language=None)
+live_files(store.id)
+try_a_search(store)

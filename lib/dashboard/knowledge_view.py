@@ -32,6 +32,7 @@ STORES_SHOWN = 60
 FILES_SHOWN = 100
 RESULTS_SHOWN = 8
 NAME_LIMIT = 256
+LARGEST_FILE_MB = 512
 NEVER = "Never"
 EXPIRIES = {NEVER: None, "1 day": 1, "7 days": 7, "30 days": 30, "1 year": 365}
 LIVE = 1.0
@@ -134,9 +135,12 @@ def upload_box(store: VectorStore) -> None:
             "Add files",
             accept_multiple_files=True,
             key=f"files_{store.id}",
+            max_upload_size=LARGEST_FILE_MB,
             help="PDF, Word, PowerPoint, Excel, CSV, HTML, Markdown, text, JSON and code.",
         )
-        submitted = st.form_submit_button("Upload", icon=":material/upload:", type="primary")
+        submitted = st.form_submit_button(
+            "Put into the store", icon=":material/library_add:", type="primary"
+        )
     if submitted and files:
         _upload(store, files)
 
@@ -253,7 +257,7 @@ def _file_table(files: list[StoreFile], store_id: str) -> list[StoreFile]:
         key=f"file_table_{store_id}",
         column_config={
             "File": st.column_config.TextColumn(width="medium"),
-            "State": st.column_config.TextColumn(width="large"),
+            "State": st.column_config.TextColumn(width=460),
             "Progress": st.column_config.ProgressColumn(
                 width="small", min_value=0.0, max_value=1.0, format="percent"
             ),

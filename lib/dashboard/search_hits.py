@@ -9,8 +9,10 @@ from lib.dashboard.labels import plain
 SHOWN_CHARACTERS = 500
 _WORD = re.compile(r"\w+")
 # Endings differ: who looks for "sleeping" should see "sleeps" too.
-_SHORTEST_STEM = 4
+_LONG_WORD = 7
 _ENDING = 3
+_TELLING = 4
+"""Letters from which on a word tells something; shorter ones count where there are no others."""
 
 
 def highlighted(text: str, query: str) -> str:
@@ -33,7 +35,10 @@ def excerpt(text: str, query: str) -> str:
     words = _words_of(query)
     starts = range(0, len(text) - SHOWN_CHARACTERS // 2, SHOWN_CHARACTERS // 4)
     lowered = text.lower()
-    best = max(starts, key=lambda start: _hits(lowered[start : start + SHOWN_CHARACTERS], words))
+    hits = {start: _hits(lowered[start : start + SHOWN_CHARACTERS], words) for start in starts}
+    fitting = [start for start in starts if hits[start] == max(hits.values())]
+    # Of neighbours that hold the same words, the middle one shows what stands around them.
+    best = fitting[len(fitting) // 2]
     # Begin and end between words.
     start = text.find(" ", best) + 1 if best else 0
     end = text.rfind(" ", start, best + SHOWN_CHARACTERS)
@@ -55,12 +60,13 @@ def why_it_ranks(hit: VectorStoreSearchResponse) -> str:
 
 
 def _words_of(query: str) -> list[str]:
-    words = {_stem(word.lower()) for word in _WORD.findall(query) if len(word) > 2}
-    return sorted(words, key=len, reverse=True)
+    words = _WORD.findall(query.lower())
+    telling = [word for word in words if len(word) >= _TELLING] or words
+    return sorted({_stem(word) for word in telling}, key=len, reverse=True)
 
 
 def _stem(word: str) -> str:
-    return word[:-_ENDING] if len(word) >= _SHORTEST_STEM + _ENDING else word
+    return word[:-_ENDING] if len(word) >= _LONG_WORD else word.removesuffix("s")
 
 
 def _hits(text: str, words: list[str]) -> int:
