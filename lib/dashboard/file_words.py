@@ -41,8 +41,10 @@ def file_words(file: StoreFile) -> str:
     return "Searchable" if file.is_embedded else "Searchable by keywords"
 
 
-def file_share(file: StoreFile) -> float:
-    """How much of the work on a file is done, from 0 to 1, for a progress bar."""
+def file_share(file: StoreFile) -> float | None:
+    """How much of the work on a file is done, from 0 to 1; None where it came to nothing."""
+    if file.status in ("failed", "cancelled"):
+        return None
     if file.progress is not None and file.progress.stage == "embedding":
         return 0.5 + 0.5 * file.progress.done / max(file.progress.total, 1)
     if file.progress is not None:

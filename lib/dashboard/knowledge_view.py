@@ -32,7 +32,8 @@ STORES_SHOWN = 60
 FILES_SHOWN = 100
 RESULTS_SHOWN = 8
 NAME_LIMIT = 256
-LARGEST_FILE_MB = 512
+# The API takes 512 MB, which Streamlit would show as 1 GB.
+LARGEST_FILE_MB = 511
 NEVER = "Never"
 EXPIRIES = {NEVER: None, "1 day": 1, "7 days": 7, "30 days": 30, "1 year": 365}
 LIVE = 1.0
@@ -257,7 +258,7 @@ def _file_table(files: list[StoreFile], store_id: str) -> list[StoreFile]:
         key=f"file_table_{store_id}",
         column_config={
             "File": st.column_config.TextColumn(width="medium"),
-            "State": st.column_config.TextColumn(width=460),
+            "State": st.column_config.TextColumn(width=370),
             "Progress": st.column_config.ProgressColumn(
                 width="small", min_value=0.0, max_value=1.0, format="percent"
             ),
