@@ -241,6 +241,6 @@ def format_as_json(response_format: ResponseFormat | None) -> Any:
 def _tool_as_json(tool: Tool) -> Json:
     match tool:
         case FunctionToolBody(function=function):
-            sent = function.model_dump(exclude_unset=True)
+            sent = function.model_dump(exclude_unset=True, exclude_none=True)
             return {"type": "function", "function": {**sent, "strict": bool(function.strict)}}
-    return tool.model_dump()
+    return tool.model_dump(exclude_none=True)

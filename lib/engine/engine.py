@@ -178,6 +178,9 @@ class Engine:
                 await self._take_up_unfinished()
             except StorageError as error:
                 logger.warning("The sweep has to wait: %s", error)
+            except Exception:
+                # One broken run must not keep all others from ever expiring.
+                logger.exception("The sweep failed")
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -31,7 +31,6 @@ from lib.models.provider import (
     ModelError,
     ModelProvider,
     ModelRequest,
-    ToolRound,
     Turn,
     Usage,
 )
@@ -356,9 +355,12 @@ def _completion_tokens_left(run: RunRow, used: Usage) -> int | None:
 
 def _tool_choice(run: RunRow, history: History) -> str | Json:
     # A forced call is forced once; asked for again after its output, it would never end.
-    has_called = isinstance(history.turns[-1], ToolRound) if history.turns else False
     choice: str | Json = run.tool_choice or "auto"
-    return "auto" if has_called and choice not in ("none", "auto") else choice
+    if history.fresh and choice != "none":
+        return "auto"
+    if isinstance(choice, dict) and choice["type"] != "function":
+        return {"type": "function", "function": {"name": choice["type"]}}
+    return choice
 
 
 def _unless_default(value: float | None) -> float | None:

@@ -64,7 +64,6 @@ def create_run(
     for message in new.additional_messages:
         add_message(session, thread, message)
     run = _as_row(run_id, thread, assistant, new, expires_after)
-    thread.last_active_at = run.created_at
     session.add(run)
     events.run("created", run)
     events.run(QUEUED, run)

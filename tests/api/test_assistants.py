@@ -60,7 +60,6 @@ def test_file_search_is_echoed_with_its_defaults(client: OpenAI) -> None:
         {
             "type": "file_search",
             "file_search": {
-                "max_num_results": None,
                 "ranking_options": {"score_threshold": 0.0, "ranker": "default_2024_08_21"},
             },
         }

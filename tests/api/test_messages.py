@@ -152,6 +152,11 @@ def test_the_messages_of_one_run_are_listed(client: OpenAI, thread_id: str) -> N
             "invalid_type",
         ),
         (
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a.png"}}]},
+            "content[0].image_url.url",
+            "invalid_value",
+        ),
+        (
             {"role": "user", "content": "x", "attachments": [{"tools": []}]},
             "attachments[0].file_id",
             "missing_required_parameter",

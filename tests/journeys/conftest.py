@@ -64,8 +64,9 @@ def client(studio: str) -> OpenAI:
     return OpenAI(base_url=f"{studio}/v1", api_key="no-key-needed")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """One Chromium for all journeys. It ends with them: its event loop would be in others' way."""
     with sync_playwright() as playwright:
         executable = shutil.which("chromium") or playwright.chromium.executable_path
         assert Path(executable).exists(), "run `python -m playwright install chromium` first"
