@@ -50,10 +50,15 @@ class Settings(BaseSettings):
     otel_exporter_otlp_endpoint: str | None = None
     trace_content: bool = False
     code_interpreter: Literal["auto", "bubblewrap", "landlock", "off"] = "auto"
+    embedder: Literal["minilm", "endpoint", "off"] = "minilm"
+    embedding_base_url: str | None = None
+    embedding_model: str | None = None
+    embedding_api_key: str | None = Field(default=None, repr=False)
 
     @field_validator(
         "model_base_url",
         "otel_exporter_otlp_endpoint",
+        "embedding_base_url",
         "agentops_api_endpoint",
         "agentops_exporter_endpoint",
         "agentops_app_url",
@@ -83,6 +88,16 @@ class Settings(BaseSettings):
             self.model_base_url = OPENAI_BASE_URL
         return self
 
+    @model_validator(mode="after")
+    def _embedding_endpoint_is_whole(self) -> Self:
+        if self.embedding_base_url and "embedder" not in self.model_fields_set:
+            self.embedder = "endpoint"
+        if self.embedder == "endpoint" and not (self.embedding_base_url and self.embedding_model):
+            raise ValueError(
+                "EMBEDDER cannot be used: endpoint needs EMBEDDING_BASE_URL and EMBEDDING_MODEL"
+            )
+        return self
+
     @property
     def uses_embedded_model(self) -> bool:
         """True when no endpoint is set: the model then runs on this machine."""
@@ -107,6 +122,7 @@ class Settings(BaseSettings):
         values = [
             self.model_api_key,
             self.openai_api_key,
+            self.embedding_api_key,
             self.agentops_api_key,
             self.dashboard_password,
             *self.accepted_keys,
@@ -127,8 +143,10 @@ def load_settings() -> Settings:
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    name = str(first["loc"][0]).upper() if first["loc"] else "The settings"
     message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return f"{message}."
+    name = str(first["loc"][0]).upper()
     return f"{name} cannot be used: {message[:1].lower()}{message[1:]}."
 
 

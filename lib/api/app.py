@@ -18,6 +18,8 @@ from lib.api import (
     steps,
     threads,
     transfer,
+    vector_store_files,
+    vector_stores,
 )
 from lib.api.keys import Keys
 from lib.studio import VERSION
@@ -46,6 +48,8 @@ def create_api() -> FastAPI:
         threads,
         files,
         functions,
+        vector_store_files,
+        vector_stores,
         health,
     ):
         app.include_router(resource.router)

@@ -129,6 +129,8 @@ def _explain(problem: dict[str, Any], body: Any) -> dict[str, Any]:
     if problem["type"] == "json_invalid" or isinstance(body, bytes):
         return envelope(_NOT_JSON)
     param = _param(problem["loc"], body, is_missing=problem["type"] == "missing")
+    if not param and problem["type"] == "value_error":
+        return envelope(f"Invalid body: {problem['ctx']['error']}", code="invalid_value")
     if not param:
         sent = "nothing" if body is None else _kind(body)
         return envelope(f"The body must be a JSON object, but {sent} was sent.")

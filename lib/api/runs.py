@@ -24,7 +24,7 @@ from lib.api.bodies import (
     resources_as_json,
     tools_as_json,
 )
-from lib.api.dependencies import EngineDep, StoreDep
+from lib.api.dependencies import EngineDep, StoreDep, WithResultContent
 from lib.api.messages import MessageBody, MetadataChanges
 from lib.api.replies import Paging, list_reply, object_reply, texts_reply
 from lib.api.sse import live_stream, replayed_stream
@@ -151,7 +151,9 @@ class ToolOutputs(Body):
 
 
 @router.post("/threads/runs")
-async def create_thread_and_run(body: NewThreadAndRun, engine: EngineDep) -> Response:
+async def create_thread_and_run(
+    body: NewThreadAndRun, engine: EngineDep, with_content: WithResultContent
+) -> Response:
     run_id = new_id("run_")
     thread = body.thread or NewThread()
     resources = {
@@ -165,15 +167,17 @@ async def create_thread_and_run(body: NewThreadAndRun, engine: EngineDep) -> Res
         resources,
         [message.as_new_message() for message in thread.messages or []],
     )
-    return await _run_reply(engine, run_id, create, body.stream)
+    return await _run_reply(engine, run_id, create, body.stream, with_content)
 
 
 @router.post("/threads/{thread_id}/runs")
-async def create_run(thread_id: str, body: NewRunBody, engine: EngineDep) -> Response:
+async def create_run(
+    thread_id: str, body: NewRunBody, engine: EngineDep, with_content: WithResultContent
+) -> Response:
     """Queue a run; a busy thread refuses it."""
     run_id = new_id("run_")
     create = engine.create_run(run_id, thread_id, body.as_new_run())
-    return await _run_reply(engine, run_id, create, body.stream)
+    return await _run_reply(engine, run_id, create, body.stream, with_content)
 
 
 @router.get("/threads/{thread_id}/runs")
@@ -232,13 +236,17 @@ async def cancel_run(thread_id: str, run_id: str, engine: EngineDep) -> Response
 
 @router.post("/threads/{thread_id}/runs/{run_id}/submit_tool_outputs")
 async def submit_tool_outputs(
-    thread_id: str, run_id: str, body: ToolOutputs, engine: EngineDep
+    thread_id: str,
+    run_id: str,
+    body: ToolOutputs,
+    engine: EngineDep,
+    with_content: WithResultContent,
 ) -> Response:
     outputs = [
         ToolOutput(item.tool_call_id, item.output, item.answered_by) for item in body.tool_outputs
     ]
     submit = engine.submit_tool_outputs(thread_id, run_id, outputs)
-    return await _run_reply(engine, run_id, submit, body.stream)
+    return await _run_reply(engine, run_id, submit, body.stream, with_content)
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}/events", tags=["Extensions"])
@@ -247,15 +255,20 @@ async def stream_run_events(
     run_id: str,
     store: StoreDep,
     engine: EngineDep,
+    with_content: WithResultContent,
     last_event_id: Annotated[int, Header(ge=0, le=MAX_INTEGER)] = 0,
 ) -> Response:
     """Extension: all events of a run, from the first or after `Last-Event-ID`, then live."""
     await store.read(lambda session: find(session, RunRow, run_id, thread_id=thread_id))
-    return replayed_stream(engine.log, run_id, last_event_id)
+    return replayed_stream(engine.log, run_id, last_event_id, with_content)
 
 
 async def _run_reply(
-    engine: Engine, run_id: str, change: Coroutine[Any, Any, RunRow], stream: bool | None
+    engine: Engine,
+    run_id: str,
+    change: Coroutine[Any, Any, RunRow],
+    stream: bool | None,
+    with_content: bool,
 ) -> Response:
     """Make the change and answer with the run, or with its events from the change on."""
     if not stream:
@@ -266,7 +279,7 @@ async def _run_reply(
     except BaseException:
         engine.log.unsubscribe(run_id, subscription)
         raise
-    return live_stream(engine.log, run_id, subscription)
+    return live_stream(engine.log, run_id, subscription, with_content)
 
 
 def _listed(item: ListedRun) -> str:

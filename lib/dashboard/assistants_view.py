@@ -8,6 +8,7 @@ import streamlit as st
 from openai import OpenAI
 from openai.types.beta import Assistant
 
+from lib.dashboard.assistant_knowledge import knowledge_choice
 from lib.dashboard.client import studio_client
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.formatting import shortened
@@ -147,6 +148,7 @@ def assistant_form(assistant: Assistant | None, default_model: str | None) -> No
             0.05,
             help="Only the likeliest words that together reach this share are considered.",
         )
+        knowledge = knowledge_choice(client, assistant)
         st.caption("Metadata: up to 16 pairs of your own, kept with the assistant.")
         table = st.data_editor(
             metadata_table(assistant.metadata if assistant else None),
@@ -166,6 +168,7 @@ def assistant_form(assistant: Assistant | None, default_model: str | None) -> No
             "model": model,
             "temperature": temperature,
             "top_p": top_p,
+            **knowledge,
         }
         _save(client, assistant, values, table)
 

@@ -11,6 +11,8 @@ from openai.types.beta.threads import Message, Run
 from streamlit.delta_generator import DeltaGenerator
 
 from lib.dashboard.chat_place import ChatPlace, go_to
+from lib.dashboard.citations import markdown_with_numbers
+from lib.dashboard.citations_view import show_sources
 from lib.dashboard.conversation import (
     MESSAGES_AT_A_TIME,
     TITLE_LIMIT,
@@ -248,7 +250,7 @@ class _AnswerView:
         for message_id, text in texts.items():
             slot = self._slots.get(message_id) or self._messages.empty()
             self._slots[message_id] = slot
-            slot.markdown(to_markdown(without_open_formula(text)))
+            slot.markdown(markdown_with_numbers(without_open_formula(text)))
 
     def _draw_waiting(self, progress: RunProgress) -> None:
         status = progress.run.status if progress.run else "queued"
@@ -278,7 +280,8 @@ def _show_message(message: Message, timezone: tzinfo) -> None:
         text = message_text(message)
         if message.status == "incomplete":
             text = without_open_formula(text)
-        st.markdown(to_markdown(text))
+        st.markdown(to_markdown(text) if is_user else markdown_with_numbers(text))
+        show_sources(message)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(moment(message.created_at, timezone), width="content")
             if message.run_id is not None:

@@ -6,7 +6,7 @@ from typing import Literal
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-PageName = Literal["assistants", "chat", "waiting", "runs", "settings"]
+PageName = Literal["assistants", "chat", "waiting", "knowledge", "runs", "settings"]
 
 FOLDER = Path(__file__).parents[2] / "pages"
 
@@ -17,6 +17,7 @@ def all_pages(waiting: int) -> list[StreamlitPage]:
         page("assistants"),
         page("chat"),
         page("waiting", f" :violet-badge[{waiting}]" if waiting else ""),
+        page("knowledge"),
         page("runs"),
         page("settings"),
     ]
@@ -46,6 +47,13 @@ def page(name: PageName, badge: str = "") -> StreamlitPage:
                 title=f"Waiting{badge}",
                 icon=":material/front_hand:",
                 help="Function calls that wait for a person, to be worked through one by one.",
+            )
+        case "knowledge":
+            return st.Page(
+                FOLDER / "knowledge.py",
+                title="Knowledge",
+                icon=":material/library_books:",
+                help="Files that assistants search: upload, watch, try a search.",
             )
         case "runs":
             return st.Page(

@@ -7,6 +7,7 @@ from openai import BaseModel, OpenAI, Stream
 from openai.pagination import SyncCursorPage
 from openai.types.beta import AssistantStreamEvent, Thread
 from openai.types.beta.threads import Run
+from openai.types.vector_stores import VectorStoreFile
 
 Query = Mapping[str, str | int | None]
 
@@ -43,6 +44,36 @@ class ModelState(BaseModel):
     bytes_total: int | None = None
 
 
+class EmbedderState(BaseModel):
+    """What ranks search results by meaning, and how far it is."""
+
+    phase: str
+    """off, waiting, downloading, ready or failed."""
+    message: str
+    bytes_done: int | None = None
+    bytes_total: int | None = None
+
+
+class ReadingProgress(BaseModel):
+    """How far a file is that is being worked on."""
+
+    stage: Literal["parsing", "indexing", "embedding", "done"]
+    done: int = 0
+    total: int = 0
+    pages: int | None = None
+
+
+class StoreFile(VectorStoreFile):
+    """A file of a vector store with its name and what the search index holds of it."""
+
+    filename: str
+    bytes: int
+    progress: ReadingProgress | None = None
+    chunk_count: int = 0
+    is_embedded: bool = False
+    waits_for_embedder: bool = False
+
+
 class Counts(BaseModel):
     """How many objects the store holds."""
 
@@ -62,6 +93,7 @@ class Health(BaseModel):
     version: str
     data_dir: str
     counts: Counts
+    embedder: EmbedderState | None = None
 
 
 def read_health(client: OpenAI) -> Health:
@@ -86,6 +118,16 @@ def list_runs(client: OpenAI, **query: str | int | None) -> SyncCursorPage[Liste
         page=SyncCursorPage[ListedRun],
         model=ListedRun,
         options={"params": _given(query)},
+    )
+
+
+def list_store_files(client: OpenAI, store_id: str, limit: int) -> SyncCursorPage[StoreFile]:
+    """The newest files of a store, with their names and progress."""
+    return client.get_api_list(
+        f"/vector_stores/{store_id}/progress",
+        page=SyncCursorPage[StoreFile],
+        model=StoreFile,
+        options={"params": {"limit": limit}},
     )
 
 

@@ -48,9 +48,9 @@ class Toolbox:
 
     async def answer(self, steps: Sequence[StepRow], fresh: int) -> Answer:
         """The shaping of a message that follows these tool steps; `fresh` as in `shaper`."""
-        kinds = {call["type"] for step in steps for call in step.step_details["tool_calls"]}
-        used = [tool for tool in self._builtin.values() if tool.type in kinds]
-        return Answer([await tool.shaper(steps, fresh) for tool in used])
+        kinds = {definition["type"] for definition in self._run.tools}
+        tools = [tool for tool in self._builtin.values() if tool.type in kinds]
+        return Answer([await tool.shaper(self._run, steps, fresh) for tool in tools])
 
     def _unasked(self) -> set[str]:
         functions = [item["function"] for item in self._run.tools if item["type"] == "function"]

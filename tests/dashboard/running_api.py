@@ -30,6 +30,7 @@ def running_api(
             "model_api": "chat_completions",
             "data_dir": data_dir,
             "functions_dir": functions_dir,
+            "embedder": "off",
         }
     )
     server = uvicorn.Server(

@@ -37,6 +37,7 @@ def studio(endpoint: ModelEndpoint, tmp_path: Path) -> Iterator[str]:
         "MODEL_BASE_URL": endpoint.base_url,
         "MODEL_API": "chat_completions",
         "MODEL": "gpt-4o-mini",
+        "EMBEDDER": "off",
     }
     with running_product(tmp_path, settings) as address:
         yield address
