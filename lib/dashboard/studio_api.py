@@ -43,6 +43,15 @@ class ModelState(BaseModel):
     bytes_total: int | None = None
 
 
+class CodeInterpreterState(BaseModel):
+    """Whether code can be run on the server."""
+
+    available: bool
+    starting: bool = False
+    message: str = ""
+    """Which sandbox is active and why, or what to do to have one."""
+
+
 class Counts(BaseModel):
     """How many objects the store holds."""
 
@@ -58,6 +67,7 @@ class Health(BaseModel):
 
     status: str
     model: ModelState
+    code_interpreter: CodeInterpreterState
     settings: dict[str, str | None]
     version: str
     data_dir: str
