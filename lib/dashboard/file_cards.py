@@ -21,8 +21,7 @@ from lib.dashboard.labels import plain
 from lib.dashboard.stored_files import StoredFile, beginning, stored_file, whole_content
 
 NAME_SHOWN = 60
-PREVIEW_WIDTH = 620
-PREVIEW_HEIGHT = 400
+PREVIEW_HEIGHT = 480
 
 
 def file_card(client: OpenAI, file_id: str, place: str) -> None:
@@ -37,7 +36,11 @@ def file_card(client: OpenAI, file_id: str, place: str) -> None:
             f":material/draft: {plain(shortened(file.name, NAME_SHOWN))} :gray[{size(file.size)}]",
             width="content",
         )
-        _preview_button(client, file, key)
+        if st.button(
+            "Preview", icon=":material/visibility:", type="tertiary", key=f"preview_{key}"
+        ):
+            title = plain(shortened(file.name, NAME_SHOWN))
+            st.dialog(title, width="large", icon=":material/draft:")(show_preview)(client, file)
         st.download_button(
             "Download",
             # Fetched when it is asked for: an answer may have made large files.
@@ -71,21 +74,6 @@ def show_preview(client: OpenAI, file: StoredFile) -> None:
         st.caption(str(problem))
     except openai.OpenAIError as error:
         st.caption(sentence_for(error))
-
-
-def _preview_button(client: OpenAI, file: StoredFile, key: str) -> None:
-    popover = st.popover(
-        "Preview",
-        icon=":material/visibility:",
-        type="tertiary",
-        key=f"preview_{key}",
-        # Read only once someone opens it.
-        on_change="rerun",
-    )
-    if not popover.open:
-        return
-    with popover, st.container(width=PREVIEW_WIDTH):
-        show_preview(client, file)
 
 
 def _preview(client: OpenAI, file: StoredFile) -> None:

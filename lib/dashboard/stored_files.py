@@ -1,6 +1,8 @@
 """Files of the API as pages need them: their names, and as much of their content as is shown."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import openai
 import streamlit as st
@@ -10,7 +12,7 @@ from lib.dashboard.client import address_of
 
 _CHUNK = 64 * 1024
 _REMEMBER_SECONDS = 60
-_BY_ADDRESS = {OpenAI: address_of}
+_BY_ADDRESS: dict[str | type[Any], Callable[[Any], str]] = {OpenAI: address_of}
 
 
 @dataclass(frozen=True)
