@@ -12,10 +12,12 @@ from lib.dashboard.chat_view import (
     show_messages,
     show_outcome,
     show_unanswered,
+    show_work_without_answer,
     suggestions,
     thread_list,
 )
 from lib.dashboard.client import studio_client
+from lib.dashboard.code_tool_status import health_if_known, tool_notice
 from lib.dashboard.conversation import (
     MESSAGES_AT_A_TIME,
     assistants_to_choose_from,
@@ -52,8 +54,10 @@ if chosen is None:
 
 chat_header(assistants, thread, messages, place)
 show_notices("chat")
-composer(run, place)
-show_messages(messages, has_earlier, run, reader_timezone())
+health = health_if_known(client)
+tool_notice(chosen, health)
+composer(run, place, chosen, health)
+show_messages(client, messages, has_earlier, run, reader_timezone())
 note_what_others_did(run)
 
 if run is not None and run.status in ACTIVE:
@@ -61,6 +65,7 @@ if run is not None and run.status in ACTIVE:
     st.rerun()
 
 if run is not None:
+    show_work_without_answer(client, run)
     show_outcome(run, place)
 show_unanswered(messages, run, place)
 if not messages:

@@ -1,11 +1,15 @@
 """What the Chat page reads from the API and what its clicks do there."""
 
+from collections.abc import Sequence
+
 import openai
 import streamlit as st
 from openai import OpenAI
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
+from streamlit.typing import UploadedFile
 
+from lib.dashboard.attachments import Accepted, enclose
 from lib.dashboard.chat_place import ChatPlace, go_to
 from lib.dashboard.client import studio_client
 from lib.dashboard.errors import sentence_for
@@ -18,6 +22,7 @@ from lib.dashboard.studio_api import find_run
 MESSAGES_AT_A_TIME = 50
 ASSISTANTS_TO_CHOOSE_FROM = 100
 TITLE_LIMIT = 512
+NOTHING_ACCEPTED = Accepted()
 
 
 def assistants_to_choose_from(client: OpenAI) -> list[Assistant]:
@@ -106,7 +111,12 @@ def thread_title(thread: Thread | None, messages: list[Message]) -> str:
     return shortened(begins, TITLE_LIMIT) or UNTITLED
 
 
-def ask(place: ChatPlace, text: str) -> bool:
+def ask(
+    place: ChatPlace,
+    text: str,
+    files: Sequence[UploadedFile] = (),
+    accepted: Accepted = NOTHING_ACCEPTED,
+) -> bool:
     """Put the question and start the run that answers it; False when that failed."""
     client = studio_client()
     try:
@@ -114,7 +124,13 @@ def ask(place: ChatPlace, text: str) -> bool:
             place = place.on_thread(client.beta.threads.create().id)
             go_to(place)
         assert place.thread_id is not None
-        client.beta.threads.messages.create(place.thread_id, role="user", content=text)
+        enclosed = enclose(client, files, accepted)
+        client.beta.threads.messages.create(
+            place.thread_id,
+            role="user",
+            content=enclosed.content(text) if files else text,  # type: ignore[arg-type]
+            attachments=enclosed.attachments or None,  # type: ignore[arg-type]
+        )
     except openai.OpenAIError as error:
         st.session_state["chat_problem"] = sentence_for(error)
         return False

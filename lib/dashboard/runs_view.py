@@ -10,6 +10,8 @@ from openai.types.beta.threads.runs import RunStep
 
 from lib.dashboard.answering import note_what_others_did
 from lib.dashboard.client import studio_client
+from lib.dashboard.code_calls import code_call_of
+from lib.dashboard.code_view import show_cell
 from lib.dashboard.conversation import assistants_to_choose_from
 from lib.dashboard.errors import errors_in_words
 from lib.dashboard.formatting import duration
@@ -244,12 +246,12 @@ def _steps(client: OpenAI, run: ListedRun) -> None:
     )
     rows = state["selection"]["rows"]
     if rows and rows[0] < len(steps):
-        _step_details(steps[rows[0]], texts)
+        _step_details(client, steps[rows[0]], texts)
     else:
         st.caption("Choose a step to see it whole.")
 
 
-def _step_details(step: RunStep, texts: dict[str, str]) -> None:
+def _step_details(client: OpenAI, step: RunStep, texts: dict[str, str]) -> None:
     with st.container(border=True):
         details = step.step_details
         if step.last_error is not None:
@@ -259,6 +261,9 @@ def _step_details(step: RunStep, texts: dict[str, str]) -> None:
             st.markdown(to_markdown(text) or "_No text yet._")
         else:
             for call in details.tool_calls:
+                if call.type == "code_interpreter":
+                    show_cell(client, code_call_of(call, step.status != "in_progress"))
+                    continue
                 st.code(json.dumps(call.to_dict(), indent=2, ensure_ascii=False), language="json")
         object_code(step, step_calls(step), "step")
 

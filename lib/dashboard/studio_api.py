@@ -74,6 +74,15 @@ class StoreFile(VectorStoreFile):
     waits_for_embedder: bool = False
 
 
+class CodeInterpreterState(BaseModel):
+    """Whether code can be run on the server."""
+
+    available: bool
+    starting: bool = False
+    message: str = ""
+    """Which sandbox is active and why, or what to do to have one."""
+
+
 class Counts(BaseModel):
     """How many objects the store holds."""
 
@@ -89,6 +98,7 @@ class Health(BaseModel):
 
     status: str
     model: ModelState
+    code_interpreter: CodeInterpreterState
     settings: dict[str, str | None]
     version: str
     data_dir: str
