@@ -15,6 +15,8 @@ from lib.engine.ingestion import Ingestion, open_index
 from lib.engine.store_search import StoreSearch
 from lib.models.embedded.provider import EmbeddedProvider
 from lib.models.registry import ModelRegistry
+from lib.observability.figures import Figures
+from lib.observability.pricing import Prices
 from lib.observability.tracing import Tracing, start_tracing
 from lib.settings import Settings
 from lib.store.blobs import Blobs
@@ -79,6 +81,9 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     engine = Engine(store, log, blobs, models, builtin, functions, settings)
     if embedded:
         embedded.start()
+    prices = Prices(settings.model_prices, settings.model_base_url)
+    prices.load_in_background()
+    engine.log.keep(Figures(prices).keep)
     tracing = start_tracing(settings, store, engine.log)
     await ingestion.start()
     await engine.start()
