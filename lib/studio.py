@@ -15,6 +15,7 @@ from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
 from lib.tools.code_interpreter.interpreter import CodeInterpreter
+from lib.tools.code_interpreter.limits import MIB, Limits
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +53,7 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     embedded = _embedded(settings)
     data_dir = settings.data_dir.resolve()
     blobs = Blobs(data_dir / "files")
-    code = CodeInterpreterTool(
-        CodeInterpreter(data_dir / "sandbox", settings.code_interpreter), store, blobs
-    )
+    code = CodeInterpreterTool(_code_interpreter(settings), store, blobs)
     builtin: dict[str, BuiltinTool] = {code.type: code}
     models = ModelRegistry(settings, embedded)
     engine = Engine(store, await open_event_log(store), blobs, models, builtin, settings)
@@ -70,6 +69,24 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
         await code.close()
         await models.close()
         store.close()
+
+
+def _code_interpreter(settings: Settings) -> CodeInterpreter:
+    limits = Limits(
+        wall_seconds=settings.code_timeout,
+        cpu_seconds=settings.code_cpu_seconds,
+        memory_bytes=settings.code_memory_mb * MIB,
+        processes=settings.code_processes,
+        file_bytes=settings.code_file_mb * MIB,
+        disk_bytes=settings.code_disk_mb * MIB,
+        output_bytes=settings.code_output_kb * 1024,
+    )
+    return CodeInterpreter(
+        settings.data_dir.resolve() / "sandbox",
+        settings.code_interpreter,
+        limits,
+        settings.code_idle_minutes * 60,
+    )
 
 
 def _embedded(settings: Settings) -> EmbeddedProvider | None:

@@ -108,6 +108,9 @@ class LocalSandboxes:
             return await self._new_box(data)
         return await self._adopt(data)
 
+    def has_files(self, key: str) -> bool:
+        return (self._files / "kept" / key).exists()
+
     def check_key(self, key: str) -> None:
         """Raises SandboxError for a key that could not be a directory's name."""
         if not _KEY.fullmatch(key):

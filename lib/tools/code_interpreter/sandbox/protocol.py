@@ -68,6 +68,10 @@ class Sandboxes(Protocol):
         """A fresh sandbox over the files kept under `key`."""
         ...
 
+    def has_files(self, key: str) -> bool:
+        """True when files are kept under `key`, also by a process before this one."""
+        ...
+
     async def delete(self, key: str) -> None:
         """Remove the files kept under `key`."""
         ...
