@@ -68,8 +68,10 @@ class Session:
                 await events.aclose()  # type: ignore[attr-defined]
 
     async def _ready(self) -> Sandbox:
-        if self._sandbox and not self._sandbox.alive:
-            await self._put_away()
+        if self._sandbox:
+            await self._sandbox.settle()
+            if not self._sandbox.alive:
+                await self._put_away()
         if not self._sandbox:
             self._sandbox = await self._create()
         return self._sandbox

@@ -185,7 +185,7 @@ class LocalSandbox:
         return not self._box.ended.is_set()
 
     async def execute(self, code: str, wall_seconds: float) -> AsyncIterator[SandboxEvent]:
-        await self._settle()
+        await self.settle()
         if not self.alive:
             raise SandboxError("the sandbox has ended")
         self._cells += 1
@@ -200,8 +200,7 @@ class LocalSandbox:
         finally:
             cell.abandon()
 
-    async def _settle(self) -> None:
-        """Wait for a cell that nobody listens to any more."""
+    async def settle(self) -> None:
         if self._cell:
             await self._cell.finished()
 
@@ -215,7 +214,7 @@ class LocalSandbox:
             self._cell.interrupt("stopped on request")
 
     async def put(self, name: str, content: bytes | Path) -> str:
-        await self._settle()
+        await self.settle()
         return await asyncio.to_thread(input_files.place, self._places.data, name, content)
 
     async def get(self, name: str) -> bytes:
@@ -236,7 +235,7 @@ class LocalSandbox:
         self._client.signal(self._box, "kill")
         if self._client.running:
             await self._box.ended.wait()
-        await self._settle()
+        await self.settle()
         self._box.close()
         await asyncio.to_thread(_remove, self._places.scratch)
 

@@ -36,6 +36,10 @@ class Sandbox(Protocol):
         """Run one cell for at most `wall_seconds`; variables stay for the next."""
         ...
 
+    async def settle(self) -> None:
+        """Wait until a cell that nobody listens to any more is over; it may end the sandbox."""
+        ...
+
     async def interrupt(self) -> None:
         """Stop the cell that is running, keeping variables when its code lets itself be stopped."""
         ...
