@@ -1,21 +1,29 @@
 """The whole server put together: store, models, engine. Started once for a process."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from lib.engine.builtin.code_interpreter import CodeInterpreterTool
+from lib.engine.builtin.file_search import FileSearchTool
 from lib.engine.builtin.protocol import BuiltinTool
+from lib.engine.embedder_source import embedder_source
 from lib.engine.engine import Engine
 from lib.engine.events import open_event_log
+from lib.engine.ingestion import Ingestion, open_index
+from lib.engine.store_search import StoreSearch
 from lib.models.embedded.provider import EmbeddedProvider
 from lib.models.registry import ModelRegistry
+from lib.observability.figures import Figures
+from lib.observability.pricing import Prices
 from lib.observability.tracing import Tracing, start_tracing
 from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
 from lib.tools.code_interpreter.interpreter import CodeInterpreter
 from lib.tools.code_interpreter.limits import MIB, Limits
+from lib.tools.functions.folder import FunctionFolder
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +40,11 @@ class Studio:
         engine: Engine,
         blobs: Blobs,
         models: ModelRegistry,
+        functions: FunctionFolder,
         embedded: EmbeddedProvider | None,
         code: CodeInterpreterTool,
+        ingestion: Ingestion,
+        search: StoreSearch,
         tracing: Tracing,
     ) -> None:
         self.settings = settings
@@ -41,8 +52,11 @@ class Studio:
         self.engine = engine
         self.blobs = blobs
         self.models = models
+        self.functions = functions
         self.embedded = embedded
         self.code = code
+        self.ingestion = ingestion
+        self.search = search
         self.tracing = tracing
 
 
@@ -54,18 +68,42 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     data_dir = settings.data_dir.resolve()
     blobs = Blobs(data_dir / "files")
     code = CodeInterpreterTool(_code_interpreter(settings), store, blobs)
-    builtin: dict[str, BuiltinTool] = {code.type: code}
+    index, is_new = await asyncio.to_thread(open_index, data_dir / "search.db")
+    ingestion = Ingestion(store, blobs, index, embedder_source(settings), is_new)
+    search = StoreSearch(store, index, ingestion.embedders)
     models = ModelRegistry(settings, embedded)
-    engine = Engine(store, await open_event_log(store), blobs, models, builtin, settings)
+    knowledge = FileSearchTool(store, ingestion, search, models)
+    # file_search takes markers out of the text; what counts characters of it comes after.
+    builtin: dict[str, BuiltinTool] = {knowledge.type: knowledge, code.type: code}
+    functions = FunctionFolder(settings.functions_dir, settings.secret_names())
+    log = await open_event_log(store)
+    engine = Engine(store, log, blobs, models, builtin, functions, settings)
     if embedded:
         embedded.start()
+    prices = Prices(settings.model_prices, settings.model_base_url)
+    prices.load_in_background()
+    engine.log.keep(Figures(prices).keep)
     tracing = start_tracing(settings, store, engine.log)
+    await ingestion.start()
     await engine.start()
     try:
-        yield Studio(settings, store, engine, blobs, models, embedded, code, tracing)
+        yield Studio(
+            settings,
+            store,
+            engine,
+            blobs,
+            models,
+            functions,
+            embedded,
+            code,
+            ingestion,
+            search,
+            tracing,
+        )
     finally:
         await engine.close()
         await tracing.close()
+        await ingestion.close()
         await code.close()
         await models.close()
         store.close()

@@ -6,16 +6,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lib.api import (
     assistants,
+    drafts,
     errors,
     files,
+    functions,
     health,
     inspection,
     messages,
     models,
+    run_statistics,
     runs,
     steps,
     threads,
     transfer,
+    vector_store_files,
+    vector_stores,
 )
 from lib.api.keys import Keys
 from lib.studio import VERSION
@@ -36,12 +41,17 @@ def create_api() -> FastAPI:
         models,
         assistants,
         transfer,
+        run_statistics,
         runs,
+        drafts,
         inspection,
         steps,
         messages,
         threads,
         files,
+        functions,
+        vector_store_files,
+        vector_stores,
         health,
     ):
         app.include_router(resource.router)

@@ -8,6 +8,7 @@ import streamlit as st
 from openai import OpenAI
 from openai.types.beta import Assistant
 
+from lib.dashboard.assistant_knowledge import knowledge_choice
 from lib.dashboard.client import studio_client
 from lib.dashboard.code_tool_fields import (
     CodeToolChoice,
@@ -18,6 +19,7 @@ from lib.dashboard.code_tool_fields import (
 from lib.dashboard.code_tool_status import has_code_tool
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.formatting import shortened
+from lib.dashboard.function_editor import functions_button
 from lib.dashboard.labels import plain
 from lib.dashboard.metadata import MetadataError, metadata_from_table, metadata_table
 from lib.dashboard.navigation import page
@@ -112,6 +114,7 @@ def assistant_card(assistant: Assistant, default_model: str | None) -> None:
             )
             if st.button("Edit", icon=":material/edit:", key=f"edit_{assistant.id}"):
                 assistant_form(assistant, default_model)
+            functions_button(assistant)
             if st.button(
                 "Delete", icon=":material/delete:", type="tertiary", key=f"delete_{assistant.id}"
             ):
@@ -155,6 +158,7 @@ def assistant_form(assistant: Assistant | None, default_model: str | None) -> No
             0.05,
             help="Only the likeliest words that together reach this share are considered.",
         )
+        knowledge = knowledge_choice(client, assistant)
         st.caption("Metadata: up to 16 pairs of your own, kept with the assistant.")
         table = st.data_editor(
             metadata_table(assistant.metadata if assistant else None),
@@ -174,6 +178,7 @@ def assistant_form(assistant: Assistant | None, default_model: str | None) -> No
             "model": model,
             "temperature": temperature,
             "top_p": top_p,
+            **knowledge,
         }
         _save(client, assistant, values, table, code_tool)
 

@@ -21,6 +21,8 @@ from lib.dashboard.attachments import (
     unsent_files,
 )
 from lib.dashboard.chat_place import ChatPlace, go_to
+from lib.dashboard.citations import markdown_with_numbers
+from lib.dashboard.citations_view import show_sources
 from lib.dashboard.code_calls import code_calls_of
 from lib.dashboard.code_view import LiveCell, show_code_calls
 from lib.dashboard.conversation import (
@@ -49,10 +51,12 @@ from lib.dashboard.run_polling import follow_run
 from lib.dashboard.run_progress import RunProgress, message_text
 from lib.dashboard.run_steps import Steps, steps_of_messages, steps_without_message
 from lib.dashboard.run_tables import UNNAMED, UNTITLED
-from lib.dashboard.run_words import cure_for, problem_of
+from lib.dashboard.run_words import ACTIVE, cure_for, problem_of
 from lib.dashboard.sdk_calls import message_calls, thread_calls
 from lib.dashboard.stored_files import stored_file
 from lib.dashboard.studio_api import Health, list_threads, read_health
+from lib.dashboard.unsent import show_unsent
+from lib.dashboard.waiting_form import waiting_form
 
 THREADS_AT_A_TIME = 20
 TITLE_SHOWN = 48
@@ -130,7 +134,7 @@ def show_messages(
             )
     steps = steps_of_messages(client, messages, run)
     for message in messages:
-        if is_unfinished(run) and run is not None and message.run_id == run.id:
+        if run is not None and run.status in ACTIVE and message.run_id == run.id:
             continue
         _show_message(client, message, steps.get(message.id, ()), timezone)
 
@@ -155,10 +159,7 @@ def show_outcome(run: Run, place: ChatPlace) -> None:
     """Say in one sentence what became of a run that did not complete, and offer a way on."""
     problem, cure = problem_of(run), cure_for(run)
     if run.status == "requires_action":
-        st.info(
-            f"The assistant waits for the outputs of a function. {cure}",
-            icon=":material/front_hand:",
-        )
+        waiting_form(run)
         return
     if not problem:
         return
@@ -166,12 +167,14 @@ def show_outcome(run: Run, place: ChatPlace) -> None:
         st.error(f"{problem} {cure}".strip(), icon=":material/error:")
     else:
         st.info(f"{problem} {cure}", icon=":material/info:")
+    show_unsent(run)
     _try_again(place)
 
 
 def show_unanswered(messages: list[Message], run: Run | None, place: ChatPlace) -> None:
     """Offer an answer to a question that no run has taken up."""
-    if messages and messages[-1].role == "user" and (run is None or not problem_of(run)):
+    is_settled = run is None or not (is_unfinished(run) or problem_of(run))
+    if messages and messages[-1].role == "user" and is_settled:
         st.button(
             "Get an answer",
             icon=":material/send:",
@@ -205,7 +208,7 @@ def composer(
     """Where the question is written, and the button that stops the answer."""
     is_busy = is_unfinished(run)
     accepted = accepted_by(assistant, health)
-    if is_busy and run is not None:
+    if run is not None and run.status in ACTIVE:
         with st.bottom, st.container(horizontal_alignment="center"):
             st.button(
                 "Stop", icon=":material/stop_circle:", key="stop", on_click=stop_run, args=(run,)
@@ -214,7 +217,7 @@ def composer(
         show_unsent_files()
     # Outside st.bottom it goes there by itself, and then the page scrolls along with the answer.
     st.chat_input(
-        "The assistant is answering …" if is_busy else "Ask a question",
+        _invitation(run),
         key="question",
         max_chars=MESSAGE_LIMIT,
         disabled=is_busy,
@@ -223,6 +226,12 @@ def composer(
         on_submit=_ask_question,
         args=(place, accepted),
     )
+
+
+def _invitation(run: Run | None) -> str:
+    if run is not None and run.status == "requires_action":
+        return "Answer the form above first"
+    return "The assistant is answering …" if is_unfinished(run) else "Ask a question"
 
 
 @st.dialog("Rename this thread", icon=":material/edit:")
@@ -293,7 +302,7 @@ class _AnswerView:
             return False
         if message_id not in self._texts:
             self._texts[message_id] = self._parts.empty()
-        self._texts[message_id].markdown(to_markdown(without_open_formula(text)))
+        self._texts[message_id].markdown(markdown_with_numbers(without_open_formula(text)))
         return True
 
     def _draw_waiting(self, progress: RunProgress) -> None:
@@ -327,7 +336,8 @@ def _show_message(client: OpenAI, message: Message, steps: Steps, timezone: tzin
         text = message_text(message)
         if message.status == "incomplete":
             text = without_open_formula(text)
-        st.markdown(to_markdown(text))
+        st.markdown(to_markdown(text) if is_user else markdown_with_numbers(text))
+        show_sources(message)
         _show_files(client, message)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(moment(message.created_at, timezone), width="content")

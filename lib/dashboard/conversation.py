@@ -17,6 +17,7 @@ from lib.dashboard.formatting import shortened
 from lib.dashboard.run_progress import message_text
 from lib.dashboard.run_tables import UNTITLED
 from lib.dashboard.run_words import UNFINISHED
+from lib.dashboard.studio_api import find_run
 
 MESSAGES_AT_A_TIME = 50
 ASSISTANTS_TO_CHOOSE_FROM = 100
@@ -27,6 +28,20 @@ NOTHING_ACCEPTED = Accepted()
 def assistants_to_choose_from(client: OpenAI) -> list[Assistant]:
     """The newest assistants."""
     return client.beta.assistants.list(limit=ASSISTANTS_TO_CHOOSE_FROM).data
+
+
+def place_of_run(client: OpenAI, place: ChatPlace) -> ChatPlace:
+    """The place with the thread of its run, for links that name the run alone."""
+    if place.run_id is None or place.thread_id is not None:
+        return place
+    try:
+        run = find_run(client, place.run_id)
+    except openai.NotFoundError:
+        st.session_state["chat_problem"] = (
+            "The run of this link does not exist any more; choose a thread or start anew."
+        )
+        return place.with_run(None)
+    return ChatPlace(run.assistant_id, run.thread_id, run.id)
 
 
 def open_thread(client: OpenAI, thread_id: str | None) -> Thread | None:

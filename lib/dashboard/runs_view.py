@@ -8,6 +8,7 @@ import streamlit as st
 from openai import OpenAI
 from openai.types.beta.threads.runs import RunStep
 
+from lib.dashboard.answering import note_what_others_did
 from lib.dashboard.client import studio_client
 from lib.dashboard.code_calls import code_call_of
 from lib.dashboard.code_view import show_cell
@@ -25,6 +26,8 @@ from lib.dashboard.sdk_calls import run_calls, step_calls
 from lib.dashboard.step_tables import steps_table
 from lib.dashboard.studio_api import ListedRun, list_runs
 from lib.dashboard.timezone import reader_timezone
+from lib.dashboard.unsent import show_unsent
+from lib.dashboard.waiting_form import waiting_form
 
 RUNS_A_PAGE = 15
 RUNS_SEARCHED_FOR_A_LINK = 1_000
@@ -196,6 +199,10 @@ def _run_details(client: OpenAI, run: ListedRun) -> None:
     if problem_of(run):
         show = st.error if run.status == "failed" else st.info
         show(f"{problem_of(run)} {cure_for(run)}".strip(), icon=words.icon)
+    note_what_others_did(run)
+    if run.status == "requires_action":
+        waiting_form(run)
+    show_unsent(run)
     _facts(run)
     _steps(client, run)
 

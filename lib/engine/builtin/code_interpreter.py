@@ -164,10 +164,9 @@ class CodeInterpreterTool:
             emit({"outputs": [cell.log(f"[The code could not be run: {error.strerror}]\n")]})
         return Outcome(cell.told(), {"images": cell.images, "files": cell.files})
 
-    async def shaper(self, steps: Sequence[StepRow], fresh: int) -> Shaper:
+    async def shaper(self, run: RunRow, steps: Sequence[StepRow], fresh: int) -> Shaper:
         states = states_of(steps[len(steps) - fresh :], TYPE)
-        thread_id = steps[-1].thread_id
-        names = await self._store.read(lambda session: _file_ids_by_name(session, thread_id))
+        names = await self._store.read(lambda session: _file_ids_by_name(session, run.thread_id))
         return CodeShaper(states, names)
 
     async def forget(self, thread_id: str) -> None:
