@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lib.observability.pricing import ModelPrice
+
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 EMBEDDED_MODELS = ("qwen2.5-coder-1.5b", "smollm2-135m")
 
@@ -33,6 +35,7 @@ class Settings(BaseSettings):
     model_api: Literal["auto", "responses", "chat_completions"] = "auto"
     model: str | None = None
     model_map: dict[str, str] = Field(default_factory=dict)
+    model_prices: dict[str, ModelPrice] = Field(default_factory=dict)
     model_timeout: float = Field(default=120.0, gt=0, le=3600)
     embedded_model: str = EMBEDDED_MODELS[0]
     data_dir: Path = Path("data")
@@ -40,6 +43,7 @@ class Settings(BaseSettings):
     api_keys: str | None = Field(default=None, repr=False)
     dashboard_password: str | None = Field(default=None, repr=False)
     run_expires_after: int = Field(default=600, ge=1, le=30 * 24 * 3600)
+    functions_dir: Path | None = None
     max_tool_rounds: int = Field(default=20, ge=1, le=1000)
     openai_api_key: str | None = Field(default=None, repr=False)
     agentops_api_key: str | None = Field(default=None, repr=False)
@@ -111,6 +115,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'studio.db'}"
 
+    @classmethod
+    def secret_names(cls) -> set[str]:
+        """The environment variables whose values are secret."""
+        return {name.upper() for name, field in cls.model_fields.items() if not field.repr}
+
     def secrets(self) -> list[str]:
         """Every value that must never be shown, logged or exported."""
         values = [
@@ -135,6 +144,12 @@ def load_settings() -> Settings:
         raise SettingsError(_json_sentence(error)) from None
 
 
+_JSON_EXAMPLES = {
+    "MODEL_MAP": '{"gpt-4*": "qwen2.5-coder-1.5b"}',
+    "MODEL_PRICES": '{"llama3*": {"input": 0.05, "output": 0.08}}',
+}
+
+
 def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     message = first["msg"].removeprefix("Value error, ")
@@ -145,12 +160,9 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _json_sentence(error: Exception) -> str:
-    value = os.environ.get("MODEL_MAP", "")
-    try:
-        json.loads(value)
-    except ValueError:
-        return (
-            "MODEL_MAP cannot be used: it must be a JSON object such as "
-            '{"gpt-4*": "qwen2.5-coder-1.5b"}.'
-        )
+    for name, example in _JSON_EXAMPLES.items():
+        try:
+            json.loads(os.environ.get(name) or "{}")
+        except ValueError:
+            return f"{name} cannot be used: it must be a JSON object such as {example}."
     return f"The settings cannot be read: {error}."

@@ -15,11 +15,14 @@ from lib.engine.ingestion import Ingestion, open_index
 from lib.engine.store_search import StoreSearch
 from lib.models.embedded.provider import EmbeddedProvider
 from lib.models.registry import ModelRegistry
+from lib.observability.figures import Figures
+from lib.observability.pricing import Prices
 from lib.observability.tracing import Tracing, start_tracing
 from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
 from lib.tools.code_interpreter.interpreter import CodeInterpreter
+from lib.tools.functions.folder import FunctionFolder
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ class Studio:
         engine: Engine,
         blobs: Blobs,
         models: ModelRegistry,
+        functions: FunctionFolder,
         embedded: EmbeddedProvider | None,
         code: CodeInterpreterTool,
         ingestion: Ingestion,
@@ -47,6 +51,7 @@ class Studio:
         self.engine = engine
         self.blobs = blobs
         self.models = models
+        self.functions = functions
         self.embedded = embedded
         self.code = code
         self.ingestion = ingestion
@@ -71,15 +76,30 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     knowledge = FileSearchTool(store, ingestion, search, models)
     # file_search takes markers out of the text; what counts characters of it comes after.
     builtin: dict[str, BuiltinTool] = {knowledge.type: knowledge, code.type: code}
-    engine = Engine(store, await open_event_log(store), blobs, models, builtin, settings)
+    functions = FunctionFolder(settings.functions_dir, settings.secret_names())
+    log = await open_event_log(store)
+    engine = Engine(store, log, blobs, models, builtin, functions, settings)
     if embedded:
         embedded.start()
+    prices = Prices(settings.model_prices, settings.model_base_url)
+    prices.load_in_background()
+    engine.log.keep(Figures(prices).keep)
     tracing = start_tracing(settings, store, engine.log)
     await ingestion.start()
     await engine.start()
     try:
         yield Studio(
-            settings, store, engine, blobs, models, embedded, code, ingestion, search, tracing
+            settings,
+            store,
+            engine,
+            blobs,
+            models,
+            functions,
+            embedded,
+            code,
+            ingestion,
+            search,
+            tracing,
         )
     finally:
         await engine.close()

@@ -107,6 +107,10 @@ class FunctionBody(Body):
     description: str | None = None
     parameters: Schema | None = None
     strict: bool | None = False
+    result_schema: Json | None = None
+    """Extension: a JSON schema of the output, for the form in which a person answers."""
+    run: Literal["ask", "auto"] | None = None
+    """Extension: with `auto`, the server runs a function of FUNCTIONS_DIR without asking."""
 
 
 class FunctionToolBody(Body):

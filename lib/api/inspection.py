@@ -1,27 +1,64 @@
-"""Extensions that show what happened inside a run: its model calls and its trace."""
+"""Extensions that show what happened inside a run: its timeline, events, model calls and trace."""
 
 import json
-from collections.abc import Sequence
+import time
+from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from fastapi import APIRouter, Query, Response
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, defer
 
-from lib.api.dependencies import StoreDep, StudioDep
+from lib.api.dependencies import StudioDep
 from lib.api.replies import json_reply
+from lib.api.run_filters import MAX_INTEGER
+from lib.masking import mask
+from lib.observability.timeline import Moment, step_times, timeline
 from lib.store.queries import find
-from lib.store.tables import ModelCallRow, RunRow
+from lib.store.tables import EventRow, Json, ModelCallRow, RunRow, StepRow
+from lib.studio import Studio
 
 router = APIRouter(tags=["Extensions"])
 
+_MOST_EVENTS = 1000
+
+
+@router.get("/threads/{thread_id}/runs/{run_id}/inspection")
+async def get_inspection(thread_id: str, run_id: str, studio: StudioDep) -> Response:
+    """The run's timeline, what its steps cost, and what the model was told of each tool call."""
+    return await _masked(studio, partial(_inspection, thread_id=thread_id, run_id=run_id))
+
+
+@router.get("/threads/{thread_id}/runs/{run_id}/event_log")
+async def get_event_log(
+    thread_id: str,
+    run_id: str,
+    studio: StudioDep,
+    deltas: bool = False,
+    after: Annotated[int, Query(ge=0, le=MAX_INTEGER)] = 0,
+    limit: Annotated[int, Query(ge=1, le=_MOST_EVENTS)] = _MOST_EVENTS,
+) -> Response:
+    """The run's events with their times (Unix milliseconds), oldest first."""
+    read = partial(
+        _event_log, thread_id=thread_id, run_id=run_id, deltas=deltas, after=after, limit=limit
+    )
+    return await _masked(studio, read)
+
 
 @router.get("/threads/{thread_id}/runs/{run_id}/model_calls")
-async def get_model_calls(thread_id: str, run_id: str, store: StoreDep) -> Response:
+async def get_model_calls(
+    thread_id: str,
+    run_id: str,
+    studio: StudioDep,
+    number: Annotated[int | None, Query(ge=1, le=MAX_INTEGER, description="This one only.")] = None,
+    with_input: bool = True,
+) -> Response:
     """Every call of a model for this run, oldest first, with its exact input."""
-    rows = await store.read(partial(_model_calls, thread_id=thread_id, run_id=run_id))
-    return json_reply(json.dumps({"object": "list", "data": [_as_json(row) for row in rows]}))
+    read = partial(
+        _model_calls, thread_id=thread_id, run_id=run_id, number=number, with_input=with_input
+    )
+    return await _masked(studio, read)
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}/trace")
@@ -33,15 +70,114 @@ async def get_trace(thread_id: str, run_id: str, studio: StudioDep) -> Response:
     return json_reply(json.dumps(trace))
 
 
-def _model_calls(session: Session, thread_id: str, run_id: str) -> Sequence[ModelCallRow]:
-    find(session, RunRow, run_id, thread_id=thread_id)
-    query = select(ModelCallRow).where(ModelCallRow.run_id == run_id)
-    return session.scalars(query.order_by(ModelCallRow.position)).all()
+async def _masked(studio: Studio, read: Any) -> Response:
+    body = json.dumps(await studio.store.read(read), ensure_ascii=False)
+    return json_reply(mask(body, studio.settings.secrets()))
 
 
-def _as_json(row: ModelCallRow) -> dict[str, Any]:
+def _inspection(session: Session, thread_id: str, run_id: str) -> Json:
+    run = find(session, RunRow, run_id, thread_id=thread_id)
+    steps = session.scalars(
+        select(StepRow).where(StepRow.run_id == run_id).order_by(StepRow.position)
+    ).all()
+    calls = session.scalars(_calls_of(run_id).options(defer(ModelCallRow.request))).all()
+    moments = [
+        Moment(*row.tuple())
+        for row in session.execute(
+            select(EventRow.name, EventRow.subject_id, EventRow.at_ms)
+            .where(EventRow.run_id == run_id, EventRow.name.not_like("%.delta"))
+            .order_by(EventRow.id)
+        )
+    ]
+    times = step_times(moments)
+    spans = timeline(moments, steps, calls, time.time_ns() // 1_000_000)
     return {
+        "object": "thread.run.inspection",
+        "run_id": run_id,
+        "duration_ms": run.duration_ms,
+        "waited_ms": run.waited_ms,
+        "cost": run.cost,
+        "spans": [asdict(span) for span in spans],
+        "steps": [_step(step, times, calls) for step in steps],
+        "tool_calls": [call for step in steps for call in _tool_calls(step)],
+    }
+
+
+def _step(step: StepRow, times: Any, calls: Any) -> Json:
+    started_ms, ended_ms = times.get(step.id, (step.created_at * 1000, None))
+    costs = [call.cost for call in calls if call.step_id == step.id and call.usage]
+    return {
+        "id": step.id,
+        "started_ms": started_ms,
+        "ended_ms": ended_ms,
+        "cost": None if not costs or None in costs else sum(costs),
+    }
+
+
+def _tool_calls(step: StepRow) -> list[Json]:
+    return [
+        {
+            "id": call["id"],
+            "step_id": step.id,
+            "arguments": told.get("arguments"),
+            "output": told.get("output"),
+            "started_ms": told.get("started_ms"),
+            "ended_ms": told.get("ended_ms"),
+            "sources": step.tool_states.get(call["id"], {}).get("sources", []),
+        }
+        for call in step.step_details.get("tool_calls", [])
+        if (told := step.tool_outputs.get(call["id"]))
+    ]
+
+
+def _event_log(
+    session: Session, thread_id: str, run_id: str, deltas: bool, after: int, limit: int
+) -> Json:
+    find(session, RunRow, run_id, thread_id=thread_id)
+    query = select(EventRow).where(EventRow.run_id == run_id, EventRow.id > after)
+    if not deltas:
+        query = query.where(EventRow.name.not_like("%.delta"))
+    rows = session.scalars(query.order_by(EventRow.id).limit(limit + 1)).all()
+    return {
+        "object": "list",
+        "data": [
+            {
+                "object": "thread.run.event",
+                "id": row.id,
+                "event": row.name,
+                "at_ms": row.at_ms,
+                "subject_id": row.subject_id,
+                "data": json.loads(row.data),
+            }
+            for row in rows[:limit]
+        ],
+        "has_more": len(rows) > limit,
+    }
+
+
+def _model_calls(
+    session: Session, thread_id: str, run_id: str, number: int | None, with_input: bool
+) -> Json:
+    find(session, RunRow, run_id, thread_id=thread_id)
+    query = _calls_of(run_id)
+    if not with_input:
+        query = query.options(defer(ModelCallRow.request))
+    if number is not None:
+        query = query.offset(number - 1).limit(1)
+    rows = session.scalars(query).all()
+    first = number or 1
+    data = [_as_json(row, place, with_input) for place, row in enumerate(rows, start=first)]
+    return {"object": "list", "data": data}
+
+
+def _calls_of(run_id: str) -> Select[ModelCallRow]:
+    return select(ModelCallRow).where(ModelCallRow.run_id == run_id).order_by(ModelCallRow.position)
+
+
+def _as_json(row: ModelCallRow, number: int, with_input: bool) -> dict[str, Any]:
+    shown = {
         "object": "thread.run.model_call",
+        "number": number,
         "run_id": row.run_id,
         "step_id": row.step_id,
         "model": row.model,
@@ -51,6 +187,7 @@ def _as_json(row: ModelCallRow) -> dict[str, Any]:
         "first_token_ms": row.first_token_ms,
         "ended_ms": row.ended_ms,
         "usage": row.usage,
+        "cost": row.cost,
         "error": row.error,
-        "input": json.loads(row.request),
     }
+    return {**shown, "input": json.loads(row.request)} if with_input else shown

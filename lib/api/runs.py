@@ -25,28 +25,23 @@ from lib.api.bodies import (
     tools_as_json,
 )
 from lib.api.dependencies import EngineDep, StoreDep, WithResultContent
+from lib.api.listed_runs import listed_run
 from lib.api.messages import MessageBody, MetadataChanges
 from lib.api.replies import Paging, list_reply, object_reply, texts_reply
+from lib.api.run_filters import MAX_INTEGER, Filters
 from lib.api.sse import live_stream, replayed_stream
 from lib.api.threads import NewThread
 from lib.engine.engine import Engine
 from lib.engine.runs import NewRun, ToolOutput
 from lib.store.ids import new_id
-from lib.store.objects import to_json
 from lib.store.queries import find, list_thread_runs
-from lib.store.run_queries import ListedRun, RunFilter, list_runs
+from lib.store.run_queries import RunSort, list_runs
 from lib.store.tables import RunRow
 
 router = APIRouter(tags=["Runs"])
 
 TokenLimit = Annotated[int, Field(ge=256, le=2**31 - 1)]
 _MOST_SECONDS_TO_EXPIRE = 30 * 24 * 3600
-
-
-MAX_INTEGER = 2**63 - 1
-"""The largest the database can hold."""
-
-Time = Annotated[int, Query(ge=0, le=MAX_INTEGER)]
 
 
 class TruncationStrategy(Body):
@@ -141,6 +136,8 @@ class NewThreadAndRun(RunFields):
 class ToolOutputBody(Body):
     tool_call_id: str
     output: str = ""
+    answered_by: str | None = Field(default=None, max_length=256)
+    """Extension: who answered; the step keeps it, with the time."""
 
 
 class ToolOutputs(Body):
@@ -187,18 +184,20 @@ async def get_thread_runs(thread_id: str, paging: Paging, store: StoreDep) -> Re
 
 @router.get("/runs", tags=["Extensions"])
 async def get_runs(
+    wanted: Filters,
     paging: Paging,
     store: StoreDep,
-    assistant_id: Annotated[str | None, Query()] = None,
-    thread_id: Annotated[str | None, Query()] = None,
-    status: Annotated[list[str] | None, Query()] = None,
-    created_after: Time | None = None,
-    created_before: Time | None = None,
+    sort: Annotated[RunSort, Query(description="`order` says in which direction.")] = "created_at",
 ) -> Response:
-    """Extension: all runs, with the model that answered, the titles, and the number of steps."""
-    wanted = RunFilter(assistant_id, thread_id, status or [], created_after, created_before)
-    runs, has_more = await store.read(lambda session: list_runs(session, wanted, paging))
-    return texts_reply([item.run.id for item in runs], map(_listed, runs), has_more)
+    """Extension: all runs, with the model that answered, titles, steps, times and cost."""
+    runs, has_more = await store.read(lambda session: list_runs(session, wanted, paging, sort))
+    return texts_reply([item.run.id for item in runs], map(listed_run, runs), has_more)
+
+
+@router.get("/runs/{run_id}", tags=["Extensions"])
+async def retrieve_run_of_any_thread(run_id: str, store: StoreDep) -> Response:
+    """Extension: a run by its id alone, as links name it."""
+    return object_reply(await store.read(lambda session: find(session, RunRow, run_id)))
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}")
@@ -234,7 +233,9 @@ async def submit_tool_outputs(
     engine: EngineDep,
     with_content: WithResultContent,
 ) -> Response:
-    outputs = [ToolOutput(item.tool_call_id, item.output) for item in body.tool_outputs]
+    outputs = [
+        ToolOutput(item.tool_call_id, item.output, item.answered_by) for item in body.tool_outputs
+    ]
     submit = engine.submit_tool_outputs(thread_id, run_id, outputs)
     return await _run_reply(engine, run_id, submit, body.stream, with_content)
 
@@ -270,16 +271,6 @@ async def _run_reply(
         engine.log.unsubscribe(run_id, subscription)
         raise
     return live_stream(engine.log, run_id, subscription, with_content)
-
-
-def _listed(item: ListedRun) -> str:
-    return to_json(
-        item.run,
-        answered_by=item.run.answered_by,
-        thread_title=item.thread_title,
-        assistant_name=item.assistant_name,
-        step_count=item.step_count,
-    )
 
 
 def _as_json(strategy: TruncationStrategy | None) -> Json | None:

@@ -8,7 +8,10 @@ import streamlit as st
 from openai import OpenAI
 from openai.types.beta.threads.runs import RunStep
 
+from lib.dashboard.answering import note_what_others_did
 from lib.dashboard.client import studio_client
+from lib.dashboard.code_calls import code_call_of
+from lib.dashboard.code_view import show_cell
 from lib.dashboard.conversation import assistants_to_choose_from
 from lib.dashboard.errors import errors_in_words
 from lib.dashboard.formatting import duration
@@ -23,6 +26,8 @@ from lib.dashboard.sdk_calls import run_calls, step_calls
 from lib.dashboard.step_tables import steps_table
 from lib.dashboard.studio_api import ListedRun, list_runs
 from lib.dashboard.timezone import reader_timezone
+from lib.dashboard.unsent import show_unsent
+from lib.dashboard.waiting_form import waiting_form
 
 RUNS_A_PAGE = 15
 RUNS_SEARCHED_FOR_A_LINK = 1_000
@@ -194,6 +199,10 @@ def _run_details(client: OpenAI, run: ListedRun) -> None:
     if problem_of(run):
         show = st.error if run.status == "failed" else st.info
         show(f"{problem_of(run)} {cure_for(run)}".strip(), icon=words.icon)
+    note_what_others_did(run)
+    if run.status == "requires_action":
+        waiting_form(run)
+    show_unsent(run)
     _facts(run)
     _steps(client, run)
 
@@ -237,12 +246,12 @@ def _steps(client: OpenAI, run: ListedRun) -> None:
     )
     rows = state["selection"]["rows"]
     if rows and rows[0] < len(steps):
-        _step_details(steps[rows[0]], texts)
+        _step_details(client, steps[rows[0]], texts)
     else:
         st.caption("Choose a step to see it whole.")
 
 
-def _step_details(step: RunStep, texts: dict[str, str]) -> None:
+def _step_details(client: OpenAI, step: RunStep, texts: dict[str, str]) -> None:
     with st.container(border=True):
         details = step.step_details
         if step.last_error is not None:
@@ -252,6 +261,9 @@ def _step_details(step: RunStep, texts: dict[str, str]) -> None:
             st.markdown(to_markdown(text) or "_No text yet._")
         else:
             for call in details.tool_calls:
+                if call.type == "code_interpreter":
+                    show_cell(client, code_call_of(call, step.status != "in_progress"))
+                    continue
                 st.code(json.dumps(call.to_dict(), indent=2, ensure_ascii=False), language="json")
         object_code(step, step_calls(step), "step")
 

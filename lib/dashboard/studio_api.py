@@ -74,6 +74,15 @@ class StoreFile(VectorStoreFile):
     waits_for_embedder: bool = False
 
 
+class CodeInterpreterState(BaseModel):
+    """Whether code can be run on the server."""
+
+    available: bool
+    starting: bool = False
+    message: str = ""
+    """Which sandbox is active and why, or what to do to have one."""
+
+
 class Counts(BaseModel):
     """How many objects the store holds."""
 
@@ -89,6 +98,7 @@ class Health(BaseModel):
 
     status: str
     model: ModelState
+    code_interpreter: CodeInterpreterState
     settings: dict[str, str | None]
     version: str
     data_dir: str
@@ -138,6 +148,62 @@ def run_events(client: OpenAI, thread_id: str, run_id: str) -> Stream[AssistantS
         cast_to=cast(Any, AssistantStreamEvent),
         stream=True,
         stream_cls=Stream[AssistantStreamEvent],
+    )
+
+
+def find_run(client: OpenAI, run_id: str) -> Run:
+    """A run by its id alone. Raises openai.NotFoundError."""
+    return client.get(f"/runs/{run_id}", cast_to=Run)
+
+
+class RunDraft(BaseModel):
+    """What was typed into a run's forms and not submitted yet."""
+
+    values: dict[str, Any]
+
+
+def read_draft(client: OpenAI, thread_id: str, run_id: str) -> dict[str, Any]:
+    """The values typed so far, by keys of the dashboard's own."""
+    path = f"/threads/{thread_id}/runs/{run_id}/draft"
+    return dict(client.get(path, cast_to=RunDraft).values)
+
+
+def keep_draft(client: OpenAI, thread_id: str, run_id: str, changes: dict[str, Any]) -> None:
+    """Keep values; those that are None are taken out."""
+    path = f"/threads/{thread_id}/runs/{run_id}/draft"
+    client.post(path, body={"values": changes}, cast_to=RunDraft)
+
+
+class FolderProblem(BaseModel):
+    """Why something in the server's folder of functions is not offered."""
+
+    file: str
+    message: str
+
+
+class ServerFunctions(BaseModel):
+    """The functions that the server runs itself, as tools."""
+
+    data: list[dict[str, Any]]
+    problems: list[FolderProblem]
+
+
+class FunctionResult(BaseModel):
+    """What a call of one of them came to."""
+
+    output: str
+    is_error: bool
+
+
+def server_functions(client: OpenAI) -> ServerFunctions:
+    return client.get("/functions", cast_to=ServerFunctions)
+
+
+def run_function(client: OpenAI, name: str, arguments: str) -> FunctionResult:
+    """Run one call on the server; it has a time limit of its own."""
+    patient = client.with_options(timeout=120, max_retries=0)
+    return patient.post(
+        f"/functions/{name}/run", body={"arguments": arguments}, cast_to=FunctionResult
     )
 
 

@@ -18,7 +18,7 @@ from lib.engine.messages import NewMessage, add_message, add_thread, as_message,
 from lib.engine.run_loop import Models, RunLoop
 from lib.engine.runs import NewRun, ToolOutput, active_run, create_run, submit_tool_outputs
 from lib.engine.states import CANCELLING, EXPIRED, IN_PROGRESS, QUEUED, states_that_lead_to
-from lib.engine.toolbox import BuiltinTools
+from lib.engine.toolbox import BuiltinTools, Functions
 from lib.engine.vector_stores import THREAD_STORE_EXPIRES_AFTER, resolve_resources
 from lib.settings import Settings
 from lib.store.blobs import Blobs
@@ -42,13 +42,15 @@ class Engine:
         blobs: Blobs,
         models: Models,
         builtin: BuiltinTools,
+        functions: Functions,
         settings: Settings,
     ) -> None:
         self.log = log
         self._store = store
         self._builtin = builtin
         self._run_expires_after = settings.run_expires_after
-        loop = RunLoop(store, log, blobs, models, builtin, settings.max_tool_rounds)
+        rounds = settings.max_tool_rounds
+        loop = RunLoop(store, log, blobs, models, builtin, functions, rounds)
         self._executor = InProcessExecutor(loop)
         self._background: set[asyncio.Task[None]] = set()
 

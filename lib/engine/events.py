@@ -24,6 +24,7 @@ from lib.store.tables import EventRow, MessageRow, RunRow, StepRow, ThreadRow
 
 T = TypeVar("T")
 Listener = Callable[["Event"], None]
+Keeper = Callable[[Session, str], None]
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +111,7 @@ class EventLog:
         self._ids = itertools.count(last_id + 1)
         self._followers: dict[str, set[Subscription]] = {}
         self._listeners: list[Listener] = []
+        self._keepers: list[Keeper] = []
         self._deltas: list[tuple[str, str, str, str]] = []
         self._storing_deltas = False
         self._is_closed = False
@@ -117,6 +119,13 @@ class EventLog:
     def listen(self, listener: Listener) -> None:
         """Call `listener` with every event of every run, on the event loop. It must not block."""
         self._listeners.append(listener)
+
+    def keep(self, keeper: Keeper) -> None:
+        """Call `keeper` with the id of every run that ends, in the very unit of work that ends it.
+
+        What it writes is stored with the end; when it fails, the run ends all the same.
+        """
+        self._keepers.append(keeper)
 
     def delta(self, run_id: str, name: str, data: str, subject_id: str) -> None:
         """Append a delta; it is stored and announced in a moment, together with its neighbours."""
@@ -138,6 +147,7 @@ class EventLog:
             result = work(session, sink)
             session.flush()
             _insert(session, sink.events)
+            self._keep(session, sink.events)
             return result
 
         # A caller that goes away must not keep followers from hearing what was stored.
@@ -222,6 +232,16 @@ class EventLog:
         stored = self._announced(self._store.write(unit), sink)
         stored.add_done_callback(_warn_of_lost_deltas)
         return stored
+
+    def _keep(self, session: Session, events: list[Event]) -> None:
+        ended = [event.run_id for event in events if event.name in END_EVENTS]
+        for run_id in ended:
+            for keeper in self._keepers:
+                try:
+                    with session.begin_nested():
+                        keeper(session, run_id)
+                except Exception:
+                    logger.exception("What run %s came to was not noted", run_id)
 
     def _announced(self, done: "asyncio.Future[T]", sink: EventSink) -> "asyncio.Future[T]":
         def announce(done: "asyncio.Future[T]") -> None:

@@ -89,6 +89,25 @@ class RunRow(Row):
         Index(None, "thread_id", "position"),
         Index(None, "assistant_id", "position"),
         Index(None, "status", "expires_at"),
+        Index(None, "status", "position"),
+        # Holds all that lists and totals of many runs look at, so that they never read whole rows.
+        Index(
+            "ix_runs_figures",
+            "status",
+            "created_at",
+            "assistant_id",
+            "thread_id",
+            "model",
+            "answered_by",
+            "duration_ms",
+            "waited_ms",
+            "step_count",
+            "prompt_tokens",
+            "cached_tokens",
+            "completion_tokens",
+            "reasoning_tokens",
+            "cost",
+        ),
     )
 
     thread_id: Mapped[str] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"))
@@ -120,6 +139,18 @@ class RunRow(Row):
     completed_at: Mapped[int | None]
     cancelled_at: Mapped[int | None]
     failed_at: Mapped[int | None]
+    # Extensions: what the run came to, written when it ends; milliseconds, tokens and US dollars.
+    duration_ms: Mapped[int | None]
+    """From its creation to its end."""
+    waited_ms: Mapped[int | None]
+    """How much of that it waited for the outputs of function calls."""
+    step_count: Mapped[int | None]
+    prompt_tokens: Mapped[int | None]
+    cached_tokens: Mapped[int | None]
+    completion_tokens: Mapped[int | None]
+    reasoning_tokens: Mapped[int | None]
+    cost: Mapped[float | None]
+    """Null when a model without a known price answered."""
 
 
 class StepRow(Row):
@@ -158,6 +189,15 @@ class QueuedMessageRow(Row):
     content: Mapped[list[Json]]
     attachments: Mapped[list[Json]]
     metadata_: Mapped[Json] = mapped_column("metadata")
+
+
+class RunDraftRow(Base):
+    """Extension: what was typed into the forms of a run's function calls and not submitted yet."""
+
+    __tablename__ = "run_drafts"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    values: Mapped[Json]
 
 
 class SandboxFileRow(Base):
@@ -264,6 +304,8 @@ class ModelCallRow(Base):
     error: Mapped[Json | None]
     request: Mapped[str] = mapped_column(Text)
     """The exact input as JSON text."""
+    cost: Mapped[float | None]
+    """US dollars, written when the run ends; null without a known price."""
 
 
 class TraceDeliveryRow(Base):
@@ -274,6 +316,37 @@ class TraceDeliveryRow(Base):
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     destination: Mapped[str] = mapped_column(primary_key=True)
     delivered_at: Mapped[int]
+
+
+class BatchRow(Row):
+    """Extension: many prompts for one assistant, each run on a thread of its own."""
+
+    __tablename__ = "prompt_batches"
+
+    name: Mapped[str]
+    assistant_id: Mapped[str]
+    concurrency: Mapped[int]
+    """How many of its runs may be at work at once."""
+    cancelled_at: Mapped[int | None]
+
+
+class BatchItemRow(Base):
+    """One prompt of a batch. What became of it is its run's to say."""
+
+    __tablename__ = "prompt_batch_items"
+    __table_args__ = (Index(None, "batch_id", "number"), Index(None, "run_id"))
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    batch_id: Mapped[str] = mapped_column(ForeignKey("prompt_batches.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    """From 1, in the order given."""
+    prompt: Mapped[str] = mapped_column(Text)
+    run_id: Mapped[str | None]
+    """Null until it is its turn."""
+    thread_id: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None]
+    """Why no run could be started."""
 
 
 class EventRow(Base):
