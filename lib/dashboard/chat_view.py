@@ -53,6 +53,7 @@ from lib.dashboard.run_steps import Steps, steps_of_messages, steps_without_mess
 from lib.dashboard.run_tables import UNNAMED, UNTITLED
 from lib.dashboard.run_words import ACTIVE, cure_for, problem_of
 from lib.dashboard.sdk_calls import message_calls, thread_calls
+from lib.dashboard.searches_view import show_searches
 from lib.dashboard.stored_files import stored_file
 from lib.dashboard.studio_api import Health, list_threads, read_health
 from lib.dashboard.unsent import show_unsent
@@ -330,6 +331,7 @@ def _show_message(client: OpenAI, message: Message, steps: Steps, timezone: tzin
     is_user = message.role == "user"
     avatar = USER_AVATAR if is_user else ASSISTANT_AVATAR
     with st.chat_message(message.role, avatar=avatar):
+        show_searches(client, steps)
         _show_code(client, steps, image_ids(message))
         for file_id in image_ids(message):
             show_image(client, file_id, "Image in the message")

@@ -212,6 +212,12 @@ class Ingestion:
             except (EmbeddingError, ParseFailure) as error:
                 logger.warning("File %s is found by keywords alone: %s", job.file_id, error)
                 retry.later(job.position)
+            except StorageError:
+                raise
+            except Exception:
+                # One file must not keep the others from having their vectors.
+                logger.exception("File %s is found by keywords alone", job.file_id)
+                retry.later(job.position)
             finally:
                 self._progress.pop(FileKey(*job.key), None)
 

@@ -116,7 +116,7 @@ def twin(session: Session, job: Job) -> tuple[str, str] | None:
         )
     )
     for row in session.scalars(query.limit(50)):
-        if row.chunking_strategy == job.chunking:
+        if row.chunking_strategy["static"] == job.chunking:
             return row.vector_store_id, row.id
     return None
 

@@ -1,6 +1,8 @@
 """Runs that search files: what the model is told, what clients are shown, and its citations."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from openai.types.beta.threads.runs import RunStep
 from tests.conftest import StartProcess
 from tests.doubles.model_endpoint import ModelEndpoint
 from tests.engine.conftest import Ask, last_message, text_of
+from tests.servers import ThreadServer
 
 CATS = "Cats sleep sixteen hours a day. They hunt at dusk and dawn."
 DOGS = "Dogs sleep twelve hours a day. They need a walk."
@@ -304,3 +307,56 @@ def test_a_run_goes_on_with_its_sources_after_the_server_was_killed(
     assert done.status == "completed"
     (citation,) = citations(last_message(second, thread.id))
     assert citation["file_citation"]["quote"] == "Cats sleep sixteen hours a day."
+
+
+def test_the_overviews_knowledge_from_the_file_to_the_deleted_store(
+    client: OpenAI, endpoint: ModelEndpoint
+) -> None:
+    """Row 9a of the overview notebook."""
+    file = client.files.create(file=("paper.md", CATS.encode()), purpose="assistants")
+    store = client.vector_stores.create(name="language_models_are_unsupervised_multitask_learners")
+    in_store = client.vector_stores.files.create_and_poll(vector_store_id=store.id, file_id=file.id)
+    assistant = client.beta.assistants.create(model="gpt-4o-mini", name="Math Tutor")
+    updated = client.beta.assistants.update(
+        assistant.id,
+        tools=[SEARCH],
+        tool_resources={"file_search": {"vector_store_ids": [store.id]}},
+    )
+    thread = client.beta.threads.create(
+        messages=[{"role": "user", "content": "What are the cool things in this paper?"}]
+    )
+    endpoint.will_call(("file_search", {"query": "cool things"}))
+    endpoint.will_answer("Cats hunt at dusk and dawn【0:0†source】.")
+
+    run = client.beta.threads.runs.create_and_poll(
+        thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=5
+    )
+    client.vector_stores.delete(store.id)
+    unlinked = client.beta.assistants.retrieve(assistant.id)
+
+    assert in_store.status == "completed"
+    assert [tool.type for tool in updated.tools] == ["file_search"]
+    assert run.status == "completed"
+    message = last_message(client, thread.id)
+    assert "†source" not in text_of(message)
+    assert unlinked.tool_resources is not None
+    assert unlinked.tool_resources.file_search is not None
+    assert unlinked.tool_resources.file_search.vector_store_ids == []
+
+
+def test_a_run_with_an_expired_store_fails_and_says_what_to_do(
+    server: ThreadServer, assistant: Assistant, ask: Ask
+) -> None:
+    assert assistant.tool_resources is not None
+    assert assistant.tool_resources.file_search is not None
+    (store_id,) = assistant.tool_resources.file_search.vector_store_ids or []
+    assert server.studio is not None
+    path = server.studio.settings.database.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE vector_stores SET expires_at = 1 WHERE id = ?", (store_id,))
+
+    run = ask()
+
+    assert run.status == "failed"
+    assert run.last_error is not None
+    assert f"The vector store {store_id} has expired" in run.last_error.message

@@ -50,3 +50,6 @@ def test_a_file_is_uploaded_searched_linked_and_cited(
     expect(page.get_by_text("The harbour opens at nine.").last).to_be_visible()
     expect(page.get_by_role("button", name="Download the file")).to_be_visible()
     assert "【" not in answer.inner_text()
+    page.keyboard.press("Escape")
+    answer.get_by_role("button", name="Searched 1 file").click()
+    expect(page.get_by_text("handbook.md · score")).to_be_visible()
