@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from lib.engine.batches import Batches
 from lib.engine.builtin.code_interpreter import CodeInterpreterTool
 from lib.engine.builtin.file_search import FileSearchTool
 from lib.engine.builtin.protocol import BuiltinTool
@@ -46,6 +47,7 @@ class Studio:
         ingestion: Ingestion,
         search: StoreSearch,
         tracing: Tracing,
+        batches: Batches,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -58,6 +60,7 @@ class Studio:
         self.ingestion = ingestion
         self.search = search
         self.tracing = tracing
+        self.batches = batches
 
 
 @asynccontextmanager
@@ -86,6 +89,8 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     tracing = start_tracing(settings, store, engine.log)
     await ingestion.start()
     await engine.start()
+    batches = Batches(store, engine)
+    batches.start()
     try:
         yield Studio(
             settings,
@@ -99,8 +104,10 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
             ingestion,
             search,
             tracing,
+            batches,
         )
     finally:
+        await batches.close()
         await engine.close()
         await tracing.close()
         await ingestion.close()

@@ -1,12 +1,19 @@
-"""Runs: every run with its status, duration and tokens; the steps of the chosen one."""
+"""Runs: every run with its figures; all that happened in the chosen one."""
 
 import streamlit as st
 
 from lib.dashboard.client import studio_client
-from lib.dashboard.runs_view import live_runs, run_filters
+from lib.dashboard.run_charts import figures, totals
+from lib.dashboard.run_filters import run_filters
+from lib.dashboard.runs_view import live_runs
 
 st.set_page_config(page_title="Runs · Assistants Studio", layout="wide")
 st.title("Runs")
-st.caption("Every answer is a run. Choose one to see its steps.")
-filters = run_filters(studio_client())
+st.caption("Every answer is a run. Choose one to see its steps; choose several to stop or delete.")
+client = studio_client()
+filters = run_filters(client)
+totals(client, filters)
+with st.expander("Figures over time", icon=":material/bar_chart:", on_change="rerun") as charts:
+    if charts.open:
+        figures(client, filters)
 live_runs(filters)

@@ -1,9 +1,7 @@
 """Extensions about many runs at once: what they come to, their export, and bulk actions."""
 
-import csv
-import io
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -12,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from lib.api.bodies import Body
+from lib.api.csv_lines import csv_lines
 from lib.api.dependencies import StoreDep, StudioDep
 from lib.api.listed_runs import listed_run
 from lib.api.replies import json_reply
@@ -88,7 +87,7 @@ async def export_runs(
 
     async def pieces() -> AsyncIterator[str]:
         if format == "csv":
-            yield _csv_lines([_COLUMNS])
+            yield csv_lines([_COLUMNS])
         async for runs in _all_runs(studio.store, wanted):
             yield mask(_as_text(runs, format), secrets)
 
@@ -129,7 +128,7 @@ async def _all_runs(store: Store, wanted: RunFilter) -> AsyncIterator[list[Liste
 
 def _as_text(runs: list[ListedRun], format: str) -> str:
     if format == "csv":
-        return _csv_lines(_csv_row(item) for item in runs)
+        return csv_lines(_csv_row(item) for item in runs)
     return "".join(f"{listed_run(item)}\n" for item in runs)
 
 
@@ -142,17 +141,4 @@ def _csv_row(item: ListedRun) -> list[Any]:
         "step_count": item.step_count,
         "error": error,
     }
-    return [_harmless(extra[name] if name in extra else getattr(run, name)) for name in _COLUMNS]
-
-
-def _harmless(value: Any) -> Any:
-    # Spreadsheets take text that begins so for a formula, and run it.
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@"):
-        return f"'{value}"
-    return value
-
-
-def _csv_lines(rows: "list[tuple[str, ...]] | Iterator[list[Any]]") -> str:
-    lines = io.StringIO()
-    csv.writer(lines).writerows(rows)
-    return lines.getvalue()
+    return [extra[name] if name in extra else getattr(run, name) for name in _COLUMNS]

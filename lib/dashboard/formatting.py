@@ -1,5 +1,6 @@
 """Times, sizes and counts as people read them."""
 
+import math
 from datetime import datetime, tzinfo
 
 MINUTE = 60
@@ -37,6 +38,36 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // HOUR)} h {int(seconds % HOUR // MINUTE)} min"
 
 
+def seconds(milliseconds: float) -> str:
+    """`< 0.1 s`, `0.4 s`, `14 s` or `2 min 5 s`: tenths where they still say something."""
+    if milliseconds < 100:
+        return "< 0.1 s"
+    if milliseconds < 10_000:
+        return f"{milliseconds / 1000:.1f} s"
+    return duration(milliseconds / 1000)
+
+
+def money(dollars: float) -> str:
+    """`$0`, `$0.0031`, `$1.25`: two digits that matter, or cents."""
+    if dollars <= 0:
+        return "$0"
+    if dollars >= 1:
+        return f"${dollars:,.2f}"
+    return f"${dollars:.{_decimals(dollars)}f}"
+
+
+def compact(count: int) -> str:
+    """`950`, `12.3k`, `4.1M`."""
+    if count < 1000:
+        return str(count)
+    return f"{count / 1000:.1f}k" if count < 1_000_000 else f"{count / 1_000_000:.1f}M"
+
+
+def times(count: int) -> str:
+    """`once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
 def megabytes(done: int, total: int) -> str:
     """`312 of 1,117 MB` from bytes, in millions of bytes as downloads are counted."""
     return f"{done / 1_000_000:,.0f} of {total / 1_000_000:,.0f} MB"
@@ -55,6 +86,11 @@ def shortened(text: str, limit: int = 80) -> str:
     """The text in one line of at most `limit` characters."""
     line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+
+
+def _decimals(dollars: float) -> int:
+    """Digits after the point that show two that matter."""
+    return max(2, 1 - math.floor(math.log10(dollars)))
 
 
 def sentence(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-PageName = Literal["assistants", "chat", "waiting", "knowledge", "runs", "settings"]
+PageName = Literal["assistants", "chat", "waiting", "knowledge", "runs", "batch", "settings"]
 
 FOLDER = Path(__file__).parents[2] / "pages"
 
@@ -19,6 +19,7 @@ def all_pages(waiting: int) -> list[StreamlitPage]:
         page("waiting", f" :violet-badge[{waiting}]" if waiting else ""),
         page("knowledge"),
         page("runs"),
+        page("batch"),
         page("settings"),
     ]
 
@@ -61,6 +62,13 @@ def page(name: PageName, badge: str = "") -> StreamlitPage:
                 title="Runs",
                 icon=":material/timeline:",
                 help="Every run with its status, duration, tokens and steps.",
+            )
+        case "batch":
+            return st.Page(
+                FOLDER / "batch.py",
+                title="Batch",
+                icon=":material/playlist_play:",
+                help="Many prompts for one assistant, some at a time, with all answers.",
             )
         case "settings":
             return st.Page(

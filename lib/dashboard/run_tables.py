@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import tzinfo
+from typing import Any
 
 import pandas as pd
+from openai import BaseModel
 from openai.types.beta.threads import Run
 
 from lib.dashboard.run_words import problem_of, words_for
@@ -17,8 +19,9 @@ def runs_table(runs: Sequence[ListedRun], now: float, timezone: tzinfo) -> pd.Da
     """One row a run, in the order given.
 
     Columns: status (list of one label, drawn as a badge), assistant, thread, model, started (in
-    `timezone`), seconds (float; up to `now` while the run is at work), tokens (whole or missing),
-    problem (a sentence or empty).
+    `timezone`), steps, seconds (float; up to `now` while the run is at work), waited (seconds for
+    people), tokens_in, cached, tokens_out, reasoning (whole or missing), cost (US dollars or
+    missing), problem (a sentence or empty).
     """
     table = pd.DataFrame(
         {
@@ -28,7 +31,13 @@ def runs_table(runs: Sequence[ListedRun], now: float, timezone: tzinfo) -> pd.Da
             "model": [run.answered_by or run.model for run in runs],
             "started": pd.to_datetime([run.created_at for run in runs], unit="s", utc=True),
             "seconds": pd.array([run_seconds(run, now) for run in runs], dtype="Float64"),
-            "tokens": pd.array([run_tokens(run) for run in runs], dtype="Int64"),
+            "cost": pd.array([run.cost for run in runs], dtype="Float64"),
+            "waited": pd.array([_waited(run) for run in runs], dtype="Float64"),
+            "steps": pd.array([run.step_count for run in runs], dtype="Int64"),
+            **{
+                name: pd.array([tokens_of(run.usage).get(name) for run in runs], dtype="Int64")
+                for name in ("tokens_in", "cached", "tokens_out", "reasoning")
+            },
             "problem": [problem_of(run) for run in runs],
         }
     )
@@ -36,8 +45,29 @@ def runs_table(runs: Sequence[ListedRun], now: float, timezone: tzinfo) -> pd.Da
     return table
 
 
-def run_seconds(run: Run, now: float) -> float | None:
-    """How long the run has been at work; None before it starts."""
+def _waited(run: ListedRun) -> float | None:
+    return run.waited_ms / 1000 if run.waited_ms else None
+
+
+def tokens_of(usage: BaseModel | None) -> dict[str, int]:
+    """Tokens in, from a cache, out and for reasoning; empty until the run ends."""
+    if usage is None:
+        return {}
+    counts = usage.to_dict()
+    before: Any = counts.get("prompt_token_details") or {}
+    after: Any = counts.get("completion_tokens_details") or {}
+    return {
+        "tokens_in": int(str(counts["prompt_tokens"])),
+        "cached": int(before.get("cached_tokens") or 0),
+        "tokens_out": int(str(counts["completion_tokens"])),
+        "reasoning": int(after.get("reasoning_tokens") or 0),
+    }
+
+
+def run_seconds(run: ListedRun, now: float) -> float | None:
+    """How long the run took, or has been at work; None before it starts."""
+    if run.duration_ms is not None:
+        return run.duration_ms / 1000
     if run.started_at is None:
         return None
     end = ended_at(run)
@@ -49,8 +79,3 @@ def run_seconds(run: Run, now: float) -> float | None:
 def ended_at(run: Run) -> int | None:
     """When the run reached its end, in Unix seconds; None while it has not."""
     return run.completed_at or run.failed_at or run.cancelled_at
-
-
-def run_tokens(run: Run) -> int | None:
-    """All tokens of the run, prompt and answer; None until it ends."""
-    return run.usage.total_tokens if run.usage else None

@@ -1,36 +1,67 @@
-"""The parts of the Runs page: the filters, the table, and the chosen run with its steps."""
+"""The parts of the Runs page: the table, and the chosen run with all that happened in it."""
 
-import json
 import time
-from typing import Any
+from functools import partial
+from itertools import islice
+from typing import Any, Literal
 
+import openai
 import streamlit as st
 from openai import OpenAI
-from openai.types.beta.threads.runs import RunStep
+from openai.types.beta.threads import Message
+from openai.types.beta.threads.runs import RunStep, RunStepInclude
 
 from lib.dashboard.answering import note_what_others_did
 from lib.dashboard.client import studio_client
-from lib.dashboard.code_calls import code_call_of
-from lib.dashboard.code_view import show_cell
-from lib.dashboard.conversation import assistants_to_choose_from
-from lib.dashboard.errors import errors_in_words
-from lib.dashboard.formatting import duration
+from lib.dashboard.errors import errors_in_words, sentence_for
+from lib.dashboard.formatting import money, seconds
+from lib.dashboard.inspector_api import (
+    RunQuery,
+    ToolCallRecord,
+    change_runs,
+    export_runs,
+    find_listed_run,
+    read_inspection,
+    read_trace,
+)
 from lib.dashboard.labels import heading, plain
-from lib.dashboard.message_markdown import to_markdown
 from lib.dashboard.navigation import page
+from lib.dashboard.notices import show_notices
 from lib.dashboard.object_code import object_code
+from lib.dashboard.run_again import run_again_button
+from lib.dashboard.run_compare import compare_with
+from lib.dashboard.run_filters import back_to_first_page, is_narrowed, run_order
+from lib.dashboard.run_headline import headline
 from lib.dashboard.run_progress import message_text
-from lib.dashboard.run_tables import UNNAMED, UNTITLED, run_seconds, runs_table
-from lib.dashboard.run_words import ACTIVE, STATUS_WORDS, cure_for, problem_of, words_for
+from lib.dashboard.run_records import event_log, model_calls
+from lib.dashboard.run_tables import UNNAMED, UNTITLED, run_seconds, runs_table, tokens_of
+from lib.dashboard.run_timeline import timeline_chart
+from lib.dashboard.run_words import (
+    ACTIVE,
+    STATUS_WORDS,
+    UNFINISHED,
+    cure_for,
+    problem_of,
+    words_for,
+)
 from lib.dashboard.sdk_calls import run_calls, step_calls
+from lib.dashboard.step_details import step_body
 from lib.dashboard.step_tables import steps_table
 from lib.dashboard.studio_api import ListedRun, list_runs
 from lib.dashboard.timezone import reader_timezone
+from lib.dashboard.trace_words import trace_sentence
 from lib.dashboard.unsent import show_unsent
 from lib.dashboard.waiting_form import waiting_form
 
+MOST_STEPS = 1_000
+STEPS_SHOWN_WHOLE = 15
+SEARCH_CONTENT: RunStepInclude = "step_details.tool_calls[*].file_search.results[*].content"
+EXPORTS: list[tuple[str, Literal["csv", "jsonl"], str]] = [
+    ("CSV", "csv", "text/csv"),
+    ("JSON lines", "jsonl", "application/jsonl"),
+]
+PARTS = ["Steps", "Timeline", "Model calls", "Events", "Compare"]
 RUNS_A_PAGE = 15
-RUNS_SEARCHED_FOR_A_LINK = 1_000
 LIVE = 1.0
 BADGE_COLORS = {
     "gray": "#8A9795",
@@ -43,50 +74,31 @@ BADGE_COLORS = {
 }
 
 
-def run_filters(client: OpenAI) -> dict[str, str | None]:
-    """Which runs are shown, as the API's own filters."""
-    names = {one.id: one.name or one.id for one in assistants_to_choose_from(client)}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        status = st.selectbox(
-            "Status",
-            list(STATUS_WORDS),
-            index=None,
-            format_func=lambda one: words_for(one).label,
-            placeholder="Any status",
-            width=200,
-            on_change=_back_to_newest,
-        )
-        assistant_id = st.selectbox(
-            "Assistant",
-            list(names),
-            index=None,
-            format_func=lambda one: names.get(one, one),
-            placeholder="Any assistant",
-            width=260,
-            on_change=_back_to_newest,
-        )
-    return {"status": status, "assistant_id": assistant_id}
-
-
-def live_runs(filters: dict[str, str | None]) -> None:
+def live_runs(filters: RunQuery) -> None:
     """The table and the chosen run; they refresh themselves while a run is at work."""
     pace = LIVE if st.session_state.get("runs_at_work", True) else None
     st.fragment(_runs_and_steps, run_every=pace)(filters)
 
 
-def _runs_and_steps(filters: dict[str, str | None]) -> None:
+def _runs_and_steps(filters: RunQuery) -> None:
     with errors_in_words("runs"):
         client = studio_client()
         cursors: list[str] = st.session_state.setdefault("runs_cursors", [])
         after = cursors[-1] if cursors else None
-        found = list_runs(client, limit=RUNS_A_PAGE, order="desc", after=after, **filters)
-        if not found.data:
-            _no_runs(bool(cursors) or any(filters.values()))
-            _note_work([])
-            return
+        with st.container(horizontal=True, vertical_alignment="center"):
+            order = run_order()
+            actions = st.container(horizontal=True, horizontal_alignment="right")
+        query = {**filters, **order, "limit": RUNS_A_PAGE, "after": after}
+        found = list_runs(client, **query)
         chosen = _chosen_run(client, found.data)
-        _table(found.data, chosen)
-        _page_buttons(cursors, found.data[-1].id if found.has_more else None)
+        if not found.data:
+            _no_runs(bool(cursors) or is_narrowed(filters))
+        else:
+            with actions:
+                _exports(client, filters)
+            _table(found.data, chosen)
+            _bulk_actions(client, found.data)
+            _page_buttons(cursors, found.data[-1].id if found.has_more else None)
         if chosen is not None:
             _run_details(client, chosen)
         _note_work([*found.data, *([chosen] if chosen else [])])
@@ -112,48 +124,102 @@ def _chosen_run(client: OpenAI, runs: list[ListedRun]) -> ListedRun | None:
     if run_id is None:
         return None
     on_this_page = next((run for run in runs if run.id == run_id), None)
-    return on_this_page or _linked_run(client, run_id)
-
-
-def _linked_run(client: OpenAI, run_id: str) -> ListedRun | None:
-    thread_id = st.query_params.get("thread")
-    listed = list_runs(client, limit=100, order="desc", thread_id=thread_id)
-    for number, run in enumerate(listed):
-        if run.id == run_id:
-            return run
-        if number == RUNS_SEARCHED_FOR_A_LINK:
-            break
-    st.info("The run of this link does not exist any more.", icon=":material/info:")
-    return None
+    linked = on_this_page or find_listed_run(client, run_id)
+    if linked is None:
+        st.info("The run of this link does not exist any more.", icon=":material/info:")
+    return linked
 
 
 def _table(runs: list[ListedRun], chosen: ListedRun | None) -> None:
     table = runs_table(runs, time.time(), reader_timezone())
     ids = [run.id for run in runs]
-    rows = [ids.index(chosen.id)] if chosen and chosen.id in ids else []
+    marked: list[str] = st.session_state.setdefault("runs_marked", [])
+    if chosen and chosen.id not in marked:
+        marked = [chosen.id]
+    rows = [ids.index(one) for one in marked if one in ids]
     # The selection is by position, and positions move whenever a new run comes in on top.
     st.session_state["runs_table"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
     st.session_state["runs_in_table"] = [(run.id, run.thread_id) for run in runs]
+    st.session_state["runs_marked"] = [ids[row] for row in rows]
     st.dataframe(
         table,
         hide_index=True,
         height="content",
         key="runs_table",
-        on_select=_choose_run,
-        selection_mode="single-row",
+        on_select=_choose_runs,
+        selection_mode="multi-row",
         placeholder="",
         column_config=RUN_COLUMNS,
-        alt="Runs, the newest first",
+        column_order=list(RUN_COLUMNS),
+        alt="Runs",
     )
 
 
-def _choose_run() -> None:
+def _choose_runs() -> None:
+    """One chosen run is shown whole; several are there to be stopped or deleted together."""
     rows = st.session_state["runs_table"]["selection"]["rows"]
-    if not rows:
-        st.query_params.clear()
+    in_table = st.session_state["runs_in_table"]
+    st.session_state["runs_marked"] = [in_table[row][0] for row in rows]
+    for name in ("run", "thread", "compare"):
+        st.query_params.pop(name, None)
+    if len(rows) == 1:
+        st.query_params["run"], st.query_params["thread"] = in_table[rows[0]]
+
+
+def _bulk_actions(client: OpenAI, runs: list[ListedRun]) -> None:
+    marked = [run for run in runs if run.id in st.session_state["runs_marked"]]
+    show_notices("runs")
+    if len(marked) < 2:
         return
-    run_id, thread_id = st.session_state["runs_in_table"][rows[0]]
-    st.query_params.from_dict({"run": run_id, "thread": thread_id})
+    active = [run.id for run in marked if run.status in UNFINISHED]
+    over = [run.id for run in marked if run.status not in UNFINISHED]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{len(marked)} runs chosen", width="content")
+        st.button(
+            f"Stop {len(active)}",
+            icon=":material/stop_circle:",
+            disabled=not active,
+            on_click=_change,
+            args=(client, "cancel", active),
+        )
+        with st.popover("Delete", icon=":material/delete:", disabled=not over):
+            st.markdown(
+                f"Delete {len(over)} runs with their steps and figures? "
+                "The messages stay in their threads. This cannot be undone."
+            )
+            st.button(
+                f"Delete {len(over)} runs",
+                type="primary",
+                on_click=_change,
+                args=(client, "delete", over),
+            )
+
+
+def _change(client: OpenAI, action: Literal["cancel", "delete"], run_ids: list[str]) -> None:
+    try:
+        result = change_runs(client, action, run_ids)
+    except openai.OpenAIError as error:
+        st.session_state["runs_problem"] = sentence_for(error)
+        return
+    verb = "Stopped" if action == "cancel" else "Deleted"
+    st.session_state["runs_notice"] = f"{verb} {len(result.done)} runs."
+    if result.refused:
+        st.session_state["runs_problem"] = " ".join(one.message for one in result.refused[:3])
+    st.session_state["runs_marked"] = []
+
+
+def _exports(client: OpenAI, filters: RunQuery) -> None:
+    for label, form, mime in EXPORTS:
+        st.download_button(
+            label,
+            data=partial(export_runs, client, dict(filters), form),
+            file_name=f"runs.{form}",
+            mime=mime,
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            help="All runs that the filters let through.",
+        )
 
 
 def _page_buttons(cursors: list[str], next_cursor: str | None) -> None:
@@ -195,6 +261,7 @@ def _run_details(client: OpenAI, run: ListedRun) -> None:
             icon=":material/chat:",
             query_params={"thread": run.thread_id, "assistant": run.assistant_id},
         )
+        run_again_button(client, run)
         object_code(run, run_calls(run), "run")
     if problem_of(run):
         show = st.error if run.status == "failed" else st.info
@@ -203,74 +270,132 @@ def _run_details(client: OpenAI, run: ListedRun) -> None:
     if run.status == "requires_action":
         waiting_form(run)
     show_unsent(run)
+    steps = _steps_of(client, run)
+    st.markdown(headline(run, steps).replace("$", r"\$"))
     _facts(run)
-    _steps(client, run)
+    _trace(client, run)
+    part = st.segmented_control(
+        "Part", PARTS, default="Steps", label_visibility="collapsed", required=True, key="run_part"
+    )
+    match part:
+        case "Timeline":
+            timeline_chart(read_inspection(client, run).spans, steps)
+        case "Model calls":
+            model_calls(client, run)
+        case "Events":
+            event_log(client, run)
+        case "Compare":
+            compare_with(client, run)
+        case _:
+            _steps(client, run, steps)
+
+
+def _steps_of(client: OpenAI, run: ListedRun) -> list[RunStep]:
+    """All steps, with what searches found."""
+    found = client.beta.threads.runs.steps.list(
+        run.id, thread_id=run.thread_id, order="asc", limit=100, include=[SEARCH_CONTENT]
+    )
+    return list(islice(found, MOST_STEPS))
 
 
 def _facts(run: ListedRun) -> None:
-    seconds = run_seconds(run, time.time())
-    usage = run.usage
+    took = run_seconds(run, time.time())
+    tokens = tokens_of(run.usage)
     facts = {
         "Status": words_for(run.status).label,
-        "Duration": "–" if seconds is None else duration(seconds),
-        "Prompt tokens": f"{usage.prompt_tokens:,}" if usage else "–",
-        "Answer tokens": f"{usage.completion_tokens:,}" if usage else "–",
+        "Duration": "–" if took is None else seconds(took * 1000),
+        "Waited for people": seconds(run.waited_ms) if run.waited_ms else "–",
+        "Tokens in": f"{tokens['tokens_in']:,}" if tokens else "–",
+        "Tokens out": f"{tokens['tokens_out']:,}" if tokens else "–",
+        "Cost": "–" if run.cost is None else money(run.cost),
     }
-    with st.grid(4, min_column_width=150):
+    with st.grid(6, min_column_width=130):
         for label, value in facts.items():
-            st.metric(label, value, border=True)
+            st.metric(label, value, border=True, help=_help(label, run, tokens))
     asked, answered = run.model, run.answered_by
     model = asked if answered in (None, asked) else f"{asked}, answered by {answered}"
-    st.caption(f"{plain(run.assistant_name or UNNAMED)} · {plain(model)} · `{run.id}`")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"{plain(run.assistant_name or UNNAMED)} · {plain(model)} · `{run.id}`", width="content"
+        )
+        st.button(
+            "All runs of this thread",
+            type="tertiary",
+            icon=":material/forum:",
+            on_click=_show_thread,
+            args=(run.thread_id,),
+        )
 
 
-def _steps(client: OpenAI, run: ListedRun) -> None:
-    steps = client.beta.threads.runs.steps.list(
-        run.id, thread_id=run.thread_id, order="asc", limit=100
-    ).data
-    st.markdown("##### Steps")
+def _help(label: str, run: ListedRun, tokens: dict[str, int]) -> str | None:
+    if label == "Tokens in" and tokens:
+        return f"{tokens['cached']:,} of them from the endpoint's cache."
+    if label == "Tokens out" and tokens:
+        return f"{tokens['reasoning']:,} of them for reasoning."
+    if label == "Cost" and run.cost is None and run.duration_ms is not None:
+        return "Nobody knows what this model costs. MODEL_PRICES sets a price of your own."
+    return None
+
+
+def _show_thread(thread_id: str) -> None:
+    st.query_params["of"] = thread_id
+    back_to_first_page()
+
+
+def _trace(client: OpenAI, run: ListedRun) -> None:
+    trace = read_trace(client, run)
+    said = trace_sentence(trace, run.status not in UNFINISHED, time.time())
+    if not said:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(said, width="content")
+        if trace.url:
+            st.link_button("Open in AgentOps", trace.url, icon=":material/open_in_new:")
+
+
+def _steps(client: OpenAI, run: ListedRun, steps: list[RunStep]) -> None:
     if not steps:
         st.caption("No steps yet." if run.status in ACTIVE else "This run made no steps.")
         return
-    texts = _texts(client, run)
+    messages = _messages(client, run)
+    texts = {message.id: message_text(message) for message in messages.values()}
+    inspection = read_inspection(client, run)
     state = st.dataframe(
-        steps_table(steps, texts, reader_timezone()),
+        steps_table(steps, texts, reader_timezone(), {one.id: one for one in inspection.steps}),
         hide_index=True,
-        height="content",
+        height="content" if len(steps) <= STEPS_SHOWN_WHOLE else 560,
         key=f"steps_{run.id}",
         on_select="rerun",
         selection_mode="single-row",
         placeholder="",
         column_config=STEP_COLUMNS,
+        column_order=list(STEP_COLUMNS),
         alt="Steps of the chosen run",
     )
     rows = state["selection"]["rows"]
     if rows and rows[0] < len(steps):
-        _step_details(client, steps[rows[0]], texts)
+        records = {record.id: record for record in inspection.tool_calls}
+        _step_details(client, steps[rows[0]], messages, records)
     else:
         st.caption("Choose a step to see it whole.")
 
 
-def _step_details(client: OpenAI, step: RunStep, texts: dict[str, str]) -> None:
+def _step_details(
+    client: OpenAI,
+    step: RunStep,
+    messages: dict[str, Message],
+    records: dict[str, ToolCallRecord],
+) -> None:
     with st.container(border=True):
-        details = step.step_details
         if step.last_error is not None:
             st.error(step.last_error.message, icon=":material/error:")
-        if details.type == "message_creation":
-            text = texts.get(details.message_creation.message_id, "")
-            st.markdown(to_markdown(text) or "_No text yet._")
-        else:
-            for call in details.tool_calls:
-                if call.type == "code_interpreter":
-                    show_cell(client, code_call_of(call, step.status != "in_progress"))
-                    continue
-                st.code(json.dumps(call.to_dict(), indent=2, ensure_ascii=False), language="json")
+        step_body(client, step, messages, records)
         object_code(step, step_calls(step), "step")
 
 
-def _texts(client: OpenAI, run: ListedRun) -> dict[str, str]:
-    messages = client.beta.threads.messages.list(run.thread_id, run_id=run.id, limit=100).data
-    return {message.id: message_text(message) for message in messages}
+def _messages(client: OpenAI, run: ListedRun) -> dict[str, Message]:
+    found = client.beta.threads.messages.list(run.thread_id, run_id=run.id, limit=100)
+    return {message.id: message for message in islice(found, MOST_STEPS)}
 
 
 def _note_work(runs: list[ListedRun]) -> None:
@@ -290,10 +415,6 @@ def _to_older(cursor: str) -> None:
     st.session_state["runs_cursors"].append(cursor)
 
 
-def _back_to_newest() -> None:
-    st.session_state["runs_cursors"] = []
-
-
 def _badges() -> dict[str, Any]:
     return {
         "options": [words.label for words in STATUS_WORDS.values()],
@@ -303,21 +424,29 @@ def _badges() -> dict[str, Any]:
 
 RUN_COLUMNS = {
     "status": st.column_config.MultiselectColumn("Status", width=110, **_badges()),
-    "assistant": st.column_config.TextColumn("Assistant", width=125),
-    "thread": st.column_config.TextColumn("Thread", width=160),
-    "model": st.column_config.TextColumn("Model", width=135),
-    "started": st.column_config.DatetimeColumn("Started", format="D MMM, HH:mm", width=105),
-    "seconds": st.column_config.NumberColumn("Duration", format="%d s", width=75),
-    "tokens": st.column_config.NumberColumn("Tokens", format="localized", width=70),
+    "thread": st.column_config.TextColumn("Thread", width=180),
+    "assistant": st.column_config.TextColumn("Assistant", width=115),
+    "model": st.column_config.TextColumn("Model", width=120),
+    "started": st.column_config.DatetimeColumn("Started", format="D MMM, HH:mm", width=100),
+    "steps": st.column_config.NumberColumn("Steps", width=50),
+    "seconds": st.column_config.NumberColumn("Duration", format="%.1f s", width=75),
+    "waited": st.column_config.NumberColumn("Waited", format="%.1f s", width=65),
+    "tokens_in": st.column_config.NumberColumn("Tokens in", format="localized", width=75),
+    "cached": st.column_config.NumberColumn("Cached", format="localized", width=65),
+    "tokens_out": st.column_config.NumberColumn("Tokens out", format="localized", width=80),
+    "reasoning": st.column_config.NumberColumn("Reasoning", format="localized", width=75),
+    "cost": st.column_config.NumberColumn("Cost", format="$%.4f", width=75),
     "problem": st.column_config.TextColumn("Problem", width="medium"),
 }
 
 STEP_COLUMNS = {
     "order": st.column_config.NumberColumn("#", width=40),
-    "type": st.column_config.TextColumn("Type", width="small"),
+    "type": st.column_config.TextColumn("Type", width=90),
+    "tool": st.column_config.TextColumn("Tool", width=90),
     "status": st.column_config.MultiselectColumn("Status", width=110, **_badges()),
-    "started": st.column_config.DatetimeColumn("Started", format="HH:mm:ss", width="small"),
-    "seconds": st.column_config.NumberColumn("Duration", format="%d s", width="small"),
-    "tokens": st.column_config.NumberColumn("Tokens", format="localized", width="small"),
+    "started": st.column_config.DatetimeColumn("Started", format="HH:mm:ss", width=80),
+    "seconds": st.column_config.NumberColumn("Duration", format="%.1f s", width=75),
+    "tokens": st.column_config.NumberColumn("Tokens", format="localized", width=70),
+    "cost": st.column_config.NumberColumn("Cost", format="$%.4f", width=75),
     "result": st.column_config.TextColumn("Result", width=330),
 }

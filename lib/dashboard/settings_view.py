@@ -1,5 +1,7 @@
 """The parts of the Settings page."""
 
+import time
+
 import pandas as pd
 import streamlit as st
 
@@ -17,7 +19,14 @@ from lib.dashboard.preparation import (
     is_preparing,
 )
 from lib.dashboard.sdk_calls import connect_lines
-from lib.dashboard.studio_api import CodeInterpreterState, Health, ModelState, read_health
+from lib.dashboard.studio_api import (
+    CodeInterpreterState,
+    Health,
+    ModelState,
+    TraceState,
+    read_health,
+)
+from lib.dashboard.trace_words import destination_sentence
 
 OVERALL = {
     "ok": ("Everything is in order", ":material/check_circle:"),
@@ -86,6 +95,13 @@ def _health() -> None:
         _model(health.model)
         st.subheader("Code Interpreter", anchor=False)
         _code_interpreter(health.code_interpreter)
+        _traces(health.traces)
+
+
+def _traces(traces: dict[str, TraceState]) -> None:
+    st.subheader("Traces of runs", anchor=False)
+    for name, state in traces.items():
+        st.caption(destination_sentence(name, state, time.time()))
 
 
 def _model(model: ModelState) -> None:

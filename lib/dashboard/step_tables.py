@@ -7,32 +7,58 @@ import pandas as pd
 from openai.types.beta.threads.runs import RunStep
 
 from lib.dashboard.formatting import shortened
+from lib.dashboard.inspector_api import StepFigures
 from lib.dashboard.run_words import words_for
 
+TOOLS = {"code_interpreter": "Python", "file_search": "File search", "function": "Function"}
 STEP_TYPES = {"message_creation": "Message", "tool_calls": "Tool calls"}
 
 
 def steps_table(
-    steps: Sequence[RunStep], texts: Mapping[str, str], timezone: tzinfo
+    steps: Sequence[RunStep],
+    texts: Mapping[str, str],
+    timezone: tzinfo,
+    figures: Mapping[str, StepFigures] | None = None,
 ) -> pd.DataFrame:
     """One row a step, in the order given. `texts` holds the messages of the run by id.
 
-    Columns: order (from 1), type, status (list of one label), started (in `timezone`), seconds
-    (float or missing while at work), tokens (whole or missing), result (one line).
+    Columns: order (from 1), type, tool, status (list of one label), started (in `timezone`),
+    seconds (float or missing while at work; to the millisecond where `figures` tell, by step id),
+    tokens (whole or missing), cost (US dollars or missing), result (one line).
     """
+    known = figures or {}
     table = pd.DataFrame(
         {
             "order": range(1, len(steps) + 1),
             "type": [STEP_TYPES.get(step.type, step.type) for step in steps],
+            "tool": [", ".join(sorted({*_tools(step)})) for step in steps],
             "status": [[words_for(step.status).label] for step in steps],
             "started": pd.to_datetime([step.created_at for step in steps], unit="s", utc=True),
-            "seconds": pd.array([step_seconds(step) for step in steps], dtype="Float64"),
+            "seconds": pd.array([_seconds(step, known) for step in steps], dtype="Float64"),
             "tokens": pd.array([_tokens(step) for step in steps], dtype="Int64"),
+            "cost": pd.array(
+                [known[step.id].cost if step.id in known else None for step in steps],
+                dtype="Float64",
+            ),
             "result": [step_result(step, texts) for step in steps],
         }
     )
     table["started"] = table["started"].dt.tz_convert(timezone)
     return table
+
+
+def _seconds(step: RunStep, figures: Mapping[str, StepFigures]) -> float | None:
+    exact = figures.get(step.id)
+    if exact is None or exact.ended_ms is None:
+        return step_seconds(step)
+    return (exact.ended_ms - exact.started_ms) / 1000
+
+
+def _tools(step: RunStep) -> list[str]:
+    details = step.step_details
+    if details.type != "tool_calls":
+        return []
+    return [TOOLS.get(call.type, call.type) for call in details.tool_calls]
 
 
 def step_seconds(step: RunStep) -> float | None:

@@ -28,6 +28,12 @@ class ListedRun(Run):
     thread_title: str | None = None
     assistant_name: str | None = None
     step_count: int | None = None
+    duration_ms: int | None = None
+    """From its creation to its end; null until then, as are the two below."""
+    waited_ms: int | None = None
+    """How much of that it waited for people."""
+    cost: float | None = None
+    """US dollars; null also when the model's price is not known."""
 
 
 class ModelState(BaseModel):
@@ -93,6 +99,16 @@ class Counts(BaseModel):
     """Runs that wait for the outputs of function calls."""
 
 
+class TraceState(BaseModel):
+    """How deliveries to one destination of traces are doing."""
+
+    phase: str
+    """off, ready, refused or unreachable."""
+    message: str = ""
+    since: int | None = None
+    waiting: int = 0
+
+
 class Health(BaseModel):
     """What the server says of itself; secrets among the settings are only `set` or `not set`."""
 
@@ -104,6 +120,7 @@ class Health(BaseModel):
     data_dir: str
     counts: Counts
     embedder: EmbedderState | None = None
+    traces: dict[str, TraceState]
 
 
 def read_health(client: OpenAI) -> Health:

@@ -4,7 +4,9 @@ import secrets
 import string
 from typing import Literal
 
-Prefix = Literal["asst_", "thread_", "msg_", "run_", "step_", "call_", "file-", "vs_", "vsfb_"]
+Prefix = Literal[
+    "asst_", "thread_", "msg_", "run_", "step_", "call_", "file-", "vs_", "vsfb_", "pbatch_"
+]
 
 _ALPHABET = string.ascii_letters + string.digits
 _LENGTH = 24

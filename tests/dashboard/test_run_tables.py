@@ -22,7 +22,8 @@ def test_a_run_becomes_a_row_in_words() -> None:
     assert row["thread"] == "About x"
     assert row["model"] == "qwen2.5-coder-1.5b"
     assert row["seconds"] == 5
-    assert row["tokens"] == 70
+    assert row["tokens_in"] == 50
+    assert row["tokens_out"] == 20
     assert row["problem"] == ""
 
 
@@ -30,7 +31,7 @@ def test_a_run_at_work_counts_up_to_now() -> None:
     table = runs_table([run("in_progress")], now=1_011.7, timezone=UTC)
 
     assert table["seconds"].tolist() == [10]
-    assert pd.isna(table["tokens"].iloc[0])
+    assert pd.isna(table["tokens_in"].iloc[0])
 
 
 def test_a_queued_run_has_no_duration_yet() -> None:

@@ -38,7 +38,8 @@ def test_the_table_names_assistant_thread_model_and_tokens(
     assert row["thread"] == "How much is 2 + 2?"
     assert row["model"] == "gpt-4o-mini"
     assert run.usage is not None
-    assert row["tokens"] == run.usage.total_tokens
+    assert row["tokens_in"] == run.usage.prompt_tokens
+    assert row["tokens_out"] == run.usage.completion_tokens
 
 
 def test_a_link_opens_a_run_with_its_steps(

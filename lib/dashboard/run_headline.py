@@ -1,0 +1,81 @@
+"""What a run did, in one plain sentence."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from openai.types.beta.threads.runs import RunStep
+
+from lib.dashboard.formatting import money, seconds, times
+from lib.dashboard.studio_api import ListedRun
+
+_BY_SERVER = "server"
+_ENDINGS = {
+    "completed": "answered in {time}",
+    "incomplete": "was cut short after {time}",
+    "failed": "failed after {time}",
+    "cancelled": "was stopped after {time}",
+    "expired": "expired after {time}",
+    "queued": "is waiting for its turn",
+    "in_progress": "is still at work",
+    "requires_action": "is waiting for you",
+    "cancelling": "is being stopped",
+}
+
+
+def headline(run: ListedRun, steps: Sequence[RunStep]) -> str:
+    """`Searched 2 files, ran Python twice, asked you one question, answered in 14 s for $0.003.`"""
+    parts = [*_deeds([call for step in steps for call in _calls(step)]), _ending(run)]
+    sentence = ", ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _deeds(calls: Sequence[Mapping[str, Any]]) -> list[str]:
+    searches = [call for call in calls if call["type"] == "file_search"]
+    code = sum(call["type"] == "code_interpreter" for call in calls)
+    functions = [call for call in calls if call["type"] == "function"]
+    automatic = [call for call in functions if (call.get("answered") or {}).get("by") == _BY_SERVER]
+    asked = len(functions) - len(automatic)
+    deeds = [_searched(searches)] if searches else []
+    if code:
+        deeds.append(f"ran Python {times(code)}")
+    if automatic:
+        deeds.append(_ran(automatic))
+    if asked:
+        deeds.append("asked you one question" if asked == 1 else f"asked you {asked} questions")
+    return deeds
+
+
+def _searched(searches: Sequence[Mapping[str, Any]]) -> str:
+    files = {
+        result["file_id"]
+        for call in searches
+        for result in (call["file_search"] or {}).get("results") or []
+    }
+    if not files:
+        return f"searched your files {times(len(searches))}"
+    return "searched one file" if len(files) == 1 else f"searched {len(files)} files"
+
+
+def _ran(calls: Sequence[Mapping[str, Any]]) -> str:
+    names = sorted({call["function"]["name"] for call in calls})
+    return f"ran {', '.join(names)} {times(len(calls))}"
+
+
+def _ending(run: ListedRun) -> str:
+    ending = _ENDINGS.get(run.status, run.status)
+    if run.duration_ms is None:
+        return ending.replace(" after {time}", "").replace(" in {time}", "")
+    waited = run.waited_ms or 0
+    said = ending.format(time=seconds(run.duration_ms - waited))
+    if run.cost:
+        said += f" for {money(run.cost)}"
+    if waited:
+        said += f" (and waited {seconds(waited)} for people)"
+    return said
+
+
+def _calls(step: RunStep) -> list[dict[str, Any]]:
+    details = step.step_details
+    if details.type != "tool_calls":
+        return []
+    return [call.to_dict() for call in details.tool_calls]
