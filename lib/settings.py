@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     api_keys: str | None = Field(default=None, repr=False)
     dashboard_password: str | None = Field(default=None, repr=False)
     run_expires_after: int = Field(default=600, ge=1, le=30 * 24 * 3600)
+    functions_dir: Path | None = None
     max_tool_rounds: int = Field(default=20, ge=1, le=1000)
     openai_api_key: str | None = Field(default=None, repr=False)
     agentops_api_key: str | None = Field(default=None, repr=False)
@@ -52,10 +53,23 @@ class Settings(BaseSettings):
     otel_exporter_otlp_endpoint: str | None = None
     trace_content: bool = False
     code_interpreter: Literal["auto", "bubblewrap", "landlock", "off"] = "auto"
+    code_timeout: float = Field(default=60.0, ge=1, le=3600)
+    code_cpu_seconds: float = Field(default=120.0, ge=1, le=24 * 3600)
+    code_memory_mb: int = Field(default=2048, ge=512)
+    code_processes: int = Field(default=64, ge=16, le=4096)
+    code_file_mb: int = Field(default=512, ge=1)
+    code_disk_mb: int = Field(default=2048, ge=16)
+    code_output_kb: int = Field(default=256, ge=1, le=16 * 1024)
+    code_idle_minutes: float = Field(default=60.0, gt=0)
+    embedder: Literal["minilm", "endpoint", "off"] = "minilm"
+    embedding_base_url: str | None = None
+    embedding_model: str | None = None
+    embedding_api_key: str | None = Field(default=None, repr=False)
 
     @field_validator(
         "model_base_url",
         "otel_exporter_otlp_endpoint",
+        "embedding_base_url",
         "agentops_api_endpoint",
         "agentops_exporter_endpoint",
         "agentops_app_url",
@@ -85,6 +99,16 @@ class Settings(BaseSettings):
             self.model_base_url = OPENAI_BASE_URL
         return self
 
+    @model_validator(mode="after")
+    def _embedding_endpoint_is_whole(self) -> Self:
+        if self.embedding_base_url and "embedder" not in self.model_fields_set:
+            self.embedder = "endpoint"
+        if self.embedder == "endpoint" and not (self.embedding_base_url and self.embedding_model):
+            raise ValueError(
+                "EMBEDDER cannot be used: endpoint needs EMBEDDING_BASE_URL and EMBEDDING_MODEL"
+            )
+        return self
+
     @property
     def uses_embedded_model(self) -> bool:
         """True when no endpoint is set: the model then runs on this machine."""
@@ -99,11 +123,17 @@ class Settings(BaseSettings):
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'studio.db'}"
 
+    @classmethod
+    def secret_names(cls) -> set[str]:
+        """The environment variables whose values are secret."""
+        return {name.upper() for name, field in cls.model_fields.items() if not field.repr}
+
     def secrets(self) -> list[str]:
         """Every value that must never be shown, logged or exported."""
         values = [
             self.model_api_key,
             self.openai_api_key,
+            self.embedding_api_key,
             self.agentops_api_key,
             self.dashboard_password,
             *self.accepted_keys,
@@ -130,8 +160,10 @@ _JSON_EXAMPLES = {
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    name = str(first["loc"][0]).upper() if first["loc"] else "The settings"
     message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return f"{message}."
+    name = str(first["loc"][0]).upper()
     return f"{name} cannot be used: {message[:1].lower()}{message[1:]}."
 
 

@@ -20,7 +20,7 @@ def when_asked_to_stop(act: Callable[[], None]) -> Iterator[None]:
 
     def act_and_pass_on(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(act)
-        handler = previous[number]
+        handler = previous[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
 

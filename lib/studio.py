@@ -1,14 +1,19 @@
 """The whole server put together: store, models, engine. Started once for a process."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from lib.engine.batches import Batches
 from lib.engine.builtin.code_interpreter import CodeInterpreterTool
+from lib.engine.builtin.file_search import FileSearchTool
 from lib.engine.builtin.protocol import BuiltinTool
+from lib.engine.embedder_source import embedder_source
 from lib.engine.engine import Engine
 from lib.engine.events import open_event_log
+from lib.engine.ingestion import Ingestion, open_index
+from lib.engine.store_search import StoreSearch
 from lib.models.embedded.provider import EmbeddedProvider
 from lib.models.registry import ModelRegistry
 from lib.observability.figures import Figures
@@ -18,6 +23,8 @@ from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
 from lib.tools.code_interpreter.interpreter import CodeInterpreter
+from lib.tools.code_interpreter.limits import MIB, Limits
+from lib.tools.functions.folder import FunctionFolder
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +41,11 @@ class Studio:
         engine: Engine,
         blobs: Blobs,
         models: ModelRegistry,
+        functions: FunctionFolder,
         embedded: EmbeddedProvider | None,
         code: CodeInterpreterTool,
+        ingestion: Ingestion,
+        search: StoreSearch,
         tracing: Tracing,
         batches: Batches,
     ) -> None:
@@ -44,8 +54,11 @@ class Studio:
         self.engine = engine
         self.blobs = blobs
         self.models = models
+        self.functions = functions
         self.embedded = embedded
         self.code = code
+        self.ingestion = ingestion
+        self.search = search
         self.tracing = tracing
         self.batches = batches
 
@@ -57,30 +70,68 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     embedded = _embedded(settings)
     data_dir = settings.data_dir.resolve()
     blobs = Blobs(data_dir / "files")
-    code = CodeInterpreterTool(
-        CodeInterpreter(data_dir / "sandbox", settings.code_interpreter), store, blobs
-    )
-    builtin: dict[str, BuiltinTool] = {code.type: code}
+    code = CodeInterpreterTool(_code_interpreter(settings), store, blobs)
+    index, is_new = await asyncio.to_thread(open_index, data_dir / "search.db")
+    ingestion = Ingestion(store, blobs, index, embedder_source(settings), is_new)
+    search = StoreSearch(store, index, ingestion.embedders)
     models = ModelRegistry(settings, embedded)
-    engine = Engine(store, await open_event_log(store), blobs, models, builtin, settings)
+    knowledge = FileSearchTool(store, ingestion, search, models)
+    # file_search takes markers out of the text; what counts characters of it comes after.
+    builtin: dict[str, BuiltinTool] = {knowledge.type: knowledge, code.type: code}
+    functions = FunctionFolder(settings.functions_dir, settings.secret_names())
+    log = await open_event_log(store)
+    engine = Engine(store, log, blobs, models, builtin, functions, settings)
     if embedded:
         embedded.start()
     prices = Prices(settings.model_prices, settings.model_base_url)
     prices.load_in_background()
     engine.log.keep(Figures(prices).keep)
     tracing = start_tracing(settings, store, engine.log)
+    await ingestion.start()
     await engine.start()
     batches = Batches(store, engine)
     batches.start()
     try:
-        yield Studio(settings, store, engine, blobs, models, embedded, code, tracing, batches)
+        yield Studio(
+            settings,
+            store,
+            engine,
+            blobs,
+            models,
+            functions,
+            embedded,
+            code,
+            ingestion,
+            search,
+            tracing,
+            batches,
+        )
     finally:
         await batches.close()
         await engine.close()
         await tracing.close()
+        await ingestion.close()
         await code.close()
         await models.close()
         store.close()
+
+
+def _code_interpreter(settings: Settings) -> CodeInterpreter:
+    limits = Limits(
+        wall_seconds=settings.code_timeout,
+        cpu_seconds=settings.code_cpu_seconds,
+        memory_bytes=settings.code_memory_mb * MIB,
+        processes=settings.code_processes,
+        file_bytes=settings.code_file_mb * MIB,
+        disk_bytes=settings.code_disk_mb * MIB,
+        output_bytes=settings.code_output_kb * 1024,
+    )
+    return CodeInterpreter(
+        settings.data_dir.resolve() / "sandbox",
+        settings.code_interpreter,
+        limits,
+        settings.code_idle_minutes * 60,
+    )
 
 
 def _embedded(settings: Settings) -> EmbeddedProvider | None:

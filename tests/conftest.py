@@ -49,6 +49,7 @@ def start_server(endpoint: ModelEndpoint, tmp_path: Path) -> Iterator[StartServe
                 "model_api": "chat_completions",
                 "data_dir": tmp_path / "data",
                 "code_interpreter": "off",
+                "embedder": "off",
             }
             chosen = Settings(_env_file=None, **(defaults | settings))  # type: ignore[arg-type]
             return running.enter_context(ThreadServer(chosen))
@@ -78,7 +79,11 @@ def start_process(endpoint: ModelEndpoint, tmp_path: Path) -> Iterator[StartProc
     with ExitStack() as running:
 
         def start(**settings: str) -> ProcessServer:
-            defaults = {"MODEL_BASE_URL": endpoint.base_url, "MODEL_API": "chat_completions"}
+            defaults = {
+                "MODEL_BASE_URL": endpoint.base_url,
+                "MODEL_API": "chat_completions",
+                "EMBEDDER": "off",
+            }
             return running.enter_context(ProcessServer(tmp_path, **(defaults | settings)))
 
         yield start

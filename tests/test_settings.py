@@ -34,6 +34,9 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere"),
         ("TRACE_CONTENT", "perhaps"),
         ("CODE_INTERPRETER", "docker"),
+        ("EMBEDDER", "word2vec"),
+        ("EMBEDDER", "endpoint"),
+        ("EMBEDDING_BASE_URL", "localhost:11434"),
     ],
 )
 def test_a_wrong_value_is_told_in_one_sentence_with_its_variable(
@@ -54,6 +57,18 @@ def test_without_any_setting_the_embedded_model_answers() -> None:
 
     assert settings.uses_embedded_model
     assert settings.accepted_keys == [] and settings.run_expires_after == 600
+
+
+def test_an_embedding_endpoint_alone_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDDING_BASE_URL", "http://localhost:11434/v1")
+    monkeypatch.setenv("EMBEDDING_MODEL", "nomic-embed-text")
+    monkeypatch.setenv("EMBEDDING_API_KEY", SECRET)
+
+    settings = load_settings()
+
+    assert settings.embedder == "endpoint"
+    assert SECRET in settings.secrets()
+    assert SECRET not in repr(settings)
 
 
 def test_an_openai_key_alone_means_openai(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lib.api import (
     assistants,
+    drafts,
     errors,
     files,
+    functions,
     health,
     inspection,
     messages,
@@ -18,6 +20,8 @@ from lib.api import (
     steps,
     threads,
     transfer,
+    vector_store_files,
+    vector_stores,
 )
 from lib.api.keys import Keys
 from lib.studio import VERSION
@@ -41,11 +45,15 @@ def create_api() -> FastAPI:
         run_statistics,
         prompt_batches,
         runs,
+        drafts,
         inspection,
         steps,
         messages,
         threads,
         files,
+        functions,
+        vector_store_files,
+        vector_stores,
         health,
     ):
         app.include_router(resource.router)

@@ -23,6 +23,7 @@ from lib.api.bodies import (
 from lib.api.dependencies import StoreDep
 from lib.api.replies import Paging, deleted_reply, list_reply, object_reply
 from lib.engine.clock import now
+from lib.engine.vector_stores import resolve_resources
 from lib.store.ids import new_id
 from lib.store.queries import find, list_assistants
 from lib.store.tables import AssistantRow, Json
@@ -68,9 +69,13 @@ async def create_assistant(body: NewAssistant, store: StoreDep) -> Response:
         top_p=1.0,
         response_format="auto",
     )
-    _apply(row, body)
-    await store.write(lambda session: session.add(row))
-    return object_reply(row)
+
+    def create(session: Session) -> AssistantRow:
+        _apply(session, row, body)
+        session.add(row)
+        return row
+
+    return object_reply(await store.write(create))
 
 
 @router.get("/assistants")
@@ -87,7 +92,7 @@ async def retrieve_assistant(assistant_id: str, store: StoreDep) -> Response:
 async def modify_assistant(assistant_id: str, body: AssistantChanges, store: StoreDep) -> Response:
     def modify(session: Session) -> AssistantRow:
         row = find(session, AssistantRow, assistant_id)
-        _apply(row, body)
+        _apply(session, row, body)
         return row
 
     return object_reply(await store.write(modify))
@@ -102,9 +107,11 @@ async def delete_assistant(assistant_id: str, store: StoreDep) -> Response:
     return deleted_reply(assistant_id, "assistant")
 
 
-def _apply(row: AssistantRow, body: AssistantFields) -> None:
-    for name in body.model_fields_set:
+def _apply(session: Session, row: AssistantRow, body: AssistantFields) -> None:
+    for name in body.model_fields_set - {"tool_resources"}:
         _set(row, name, getattr(body, name))
+    asked = resolve_resources(session, resources_as_json(body.tool_resources), None)
+    row.tool_resources = {**row.tool_resources, **asked}
     row.tool_resources = _with_sections(row.tool_resources, row.tools)
 
 
@@ -115,8 +122,6 @@ def _set(row: AssistantRow, name: str, value: Any) -> None:
             row.model = value or row.model
         case "tools":
             row.tools = tools_as_json(value or [])
-        case "tool_resources":
-            row.tool_resources = {**row.tool_resources, **resources_as_json(value)}
         case "metadata":
             row.metadata_ = value or {}
         case "temperature" | "top_p":

@@ -12,7 +12,10 @@ from pydantic import (
     StringConstraints,
     Tag,
     field_validator,
+    model_validator,
 )
+
+from lib.engine.vector_stores import AUTO_CHUNKING
 
 Json = dict[str, Any]
 
@@ -104,6 +107,10 @@ class FunctionBody(Body):
     description: str | None = None
     parameters: Schema | None = None
     strict: bool | None = False
+    result_schema: Json | None = None
+    """Extension: a JSON schema of the output, for the form in which a person answers."""
+    run: Literal["ask", "auto"] | None = None
+    """Extension: with `auto`, the server runs a function of FUNCTIONS_DIR without asking."""
 
 
 class FunctionToolBody(Body):
@@ -155,8 +162,48 @@ class CodeInterpreterResources(Body):
     file_ids: list[str] = Field(default_factory=list, max_length=20)
 
 
+class StaticChunking(Body):
+    max_chunk_size_tokens: int = Field(ge=100, le=4096)
+    chunk_overlap_tokens: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _overlap_is_at_most_half(self) -> "StaticChunking":
+        if self.chunk_overlap_tokens > self.max_chunk_size_tokens // 2:
+            raise ValueError(
+                "'chunk_overlap_tokens' must not exceed half of 'max_chunk_size_tokens'."
+            )
+        return self
+
+
+class StaticChunkingStrategy(Body):
+    type: Literal["static"]
+    static: StaticChunking
+
+
+class AutoChunkingStrategy(Body):
+    type: Literal["auto"]
+
+
+ChunkingStrategy = Annotated[
+    AutoChunkingStrategy | StaticChunkingStrategy, Field(discriminator="type")
+]
+
+
+class NewVectorStoreHelper(Body):
+    file_ids: list[str] = Field(default_factory=list, max_length=10_000)
+    chunking_strategy: ChunkingStrategy | None = None
+    metadata: Metadata | None = None
+
+
 class FileSearchResources(Body):
     vector_store_ids: list[str] = Field(default_factory=list, max_length=1)
+    vector_stores: list[NewVectorStoreHelper] | None = Field(default=None, max_length=1)
+
+    @model_validator(mode="after")
+    def _either_ids_or_new_stores(self) -> "FileSearchResources":
+        if self.vector_store_ids and self.vector_stores:
+            raise ValueError("set either 'vector_store_ids' or 'vector_stores', not both.")
+        return self
 
 
 class ToolResources(Body):
@@ -170,7 +217,23 @@ def tools_as_json(tools: list[Tool]) -> list[Json]:
 
 
 def resources_as_json(resources: ToolResources | None) -> Json:
-    return resources.model_dump(exclude_none=True) if resources else {}
+    """Tool resources as sent, for `resolve_resources` to make what they ask for."""
+    if resources is None:
+        return {}
+    sections = resources.model_dump(exclude_none=True)
+    search = resources.file_search
+    for wanted, body in zip(
+        sections.get("file_search", {}).get("vector_stores", []),
+        search.vector_stores or [] if search else [],
+        strict=True,
+    ):
+        wanted["chunking_strategy"] = chunking_as_json(body.chunking_strategy)
+    return sections
+
+
+def chunking_as_json(strategy: ChunkingStrategy | None) -> Json:
+    """A chunking strategy as the API echoes it: what `auto` stands for is said."""
+    return strategy.model_dump() if isinstance(strategy, StaticChunkingStrategy) else AUTO_CHUNKING
 
 
 def format_as_json(response_format: ResponseFormat | None) -> Any:
@@ -182,6 +245,6 @@ def format_as_json(response_format: ResponseFormat | None) -> Any:
 def _tool_as_json(tool: Tool) -> Json:
     match tool:
         case FunctionToolBody(function=function):
-            sent = function.model_dump(exclude_unset=True)
+            sent = function.model_dump(exclude_unset=True, exclude_none=True)
             return {"type": "function", "function": {**sent, "strict": bool(function.strict)}}
-    return tool.model_dump()
+    return tool.model_dump(exclude_none=True)

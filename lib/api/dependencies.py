@@ -3,9 +3,9 @@
 All are coroutines: FastAPI would hand each plain function to a thread, on every request.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 
 from lib.api.errors import ApiError
 from lib.engine.engine import Engine
@@ -28,6 +28,17 @@ async def store_of(studio: Annotated[Studio, Depends(studio_of)]) -> Store:
     return studio.store
 
 
+async def with_result_content(
+    include: Annotated[
+        list[Literal["step_details.tool_calls[*].file_search.results[*].content"]] | None,
+        Query(alias="include[]"),
+    ] = None,
+) -> bool:
+    """Whether the text of file_search's results is asked for."""
+    return bool(include)
+
+
+WithResultContent = Annotated[bool, Depends(with_result_content)]
 StudioDep = Annotated[Studio, Depends(studio_of)]
 EngineDep = Annotated[Engine, Depends(engine_of)]
 StoreDep = Annotated[Store, Depends(store_of)]

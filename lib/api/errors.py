@@ -1,6 +1,7 @@
 """Every error as OpenAI's envelope: `{"error": {"message", "type", "param", "code"}}`."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -128,6 +129,8 @@ def _explain(problem: dict[str, Any], body: Any) -> dict[str, Any]:
     if problem["type"] == "json_invalid" or isinstance(body, bytes):
         return envelope(_NOT_JSON)
     param = _param(problem["loc"], body, is_missing=problem["type"] == "missing")
+    if not param and problem["type"] == "value_error":
+        return envelope(f"Invalid body: {problem['ctx']['error']}", code="invalid_value")
     if not param:
         sent = "nothing" if body is None else _kind(body)
         return envelope(f"The body must be a JSON object, but {sent} was sent.")
@@ -227,7 +230,7 @@ def _kind(value: Any) -> str:
 
 
 def _plural(value: Any) -> str:
-    return "object" if isinstance(value, dict) else "array"
+    return "object" if isinstance(value, Mapping) else "array"
 
 
 def _a(noun: str) -> str:
@@ -246,7 +249,7 @@ def _param(loc: tuple[str | int, ...], body: Any, is_missing: bool) -> str:
         if isinstance(part, int):
             path += f"[{part}]"
             value = value[part] if isinstance(value, list) and part < len(value) else None
-        elif loc[0] != "body" or (isinstance(value, dict) and (part in value or is_wanted)):
+        elif loc[0] != "body" or (isinstance(value, Mapping) and (part in value or is_wanted)):
             path += f".{part}" if path else part
-            value = value.get(part) if isinstance(value, dict) else None
+            value = value.get(part) if isinstance(value, Mapping) else None
     return path

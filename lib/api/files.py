@@ -81,6 +81,7 @@ async def retrieve_file(file_id: str, store: StoreDep) -> Response:
 @router.delete("/files/{file_id}")
 async def delete(file_id: str, studio: StudioDep) -> Response:
     sha256 = await studio.store.write(lambda session: delete_file(session, file_id))
+    studio.ingestion.let_go(lambda job: job.file_id == file_id)
     await studio.store.write(lambda session: drop_unused(session, studio.blobs, sha256))
     return json_reply(json.dumps({"id": file_id, "object": "file", "deleted": True}))
 

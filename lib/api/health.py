@@ -32,6 +32,7 @@ async def get_health(studio: StudioDep) -> Response:
             "message": studio.code.status,
         },
         "traces": studio.tracing.states(),
+        "embedder": asdict(studio.ingestion.embedders.state),
         "settings": _shown(studio.settings),
         "version": VERSION,
         "data_dir": str(studio.settings.data_dir.resolve()),

@@ -28,7 +28,7 @@ class TextPartBody(Body):
 
 
 class ImageUrl(Body):
-    url: str
+    url: str = Field(pattern=r"^(https?://[^\s/]|data:image/)")
     detail: Detail = "auto"
 
 

@@ -24,7 +24,7 @@ from lib.api.bodies import (
     resources_as_json,
     tools_as_json,
 )
-from lib.api.dependencies import EngineDep, StoreDep
+from lib.api.dependencies import EngineDep, StoreDep, WithResultContent
 from lib.api.listed_runs import listed_run
 from lib.api.messages import MessageBody, MetadataChanges
 from lib.api.replies import Paging, list_reply, object_reply, texts_reply
@@ -136,6 +136,8 @@ class NewThreadAndRun(RunFields):
 class ToolOutputBody(Body):
     tool_call_id: str
     output: str = ""
+    answered_by: str | None = Field(default=None, max_length=256)
+    """Extension: who answered; the step keeps it, with the time."""
 
 
 class ToolOutputs(Body):
@@ -144,7 +146,9 @@ class ToolOutputs(Body):
 
 
 @router.post("/threads/runs")
-async def create_thread_and_run(body: NewThreadAndRun, engine: EngineDep) -> Response:
+async def create_thread_and_run(
+    body: NewThreadAndRun, engine: EngineDep, with_content: WithResultContent
+) -> Response:
     run_id = new_id("run_")
     thread = body.thread or NewThread()
     resources = {
@@ -158,15 +162,17 @@ async def create_thread_and_run(body: NewThreadAndRun, engine: EngineDep) -> Res
         resources,
         [message.as_new_message() for message in thread.messages or []],
     )
-    return await _run_reply(engine, run_id, create, body.stream)
+    return await _run_reply(engine, run_id, create, body.stream, with_content)
 
 
 @router.post("/threads/{thread_id}/runs")
-async def create_run(thread_id: str, body: NewRunBody, engine: EngineDep) -> Response:
+async def create_run(
+    thread_id: str, body: NewRunBody, engine: EngineDep, with_content: WithResultContent
+) -> Response:
     """Queue a run; a busy thread refuses it."""
     run_id = new_id("run_")
     create = engine.create_run(run_id, thread_id, body.as_new_run())
-    return await _run_reply(engine, run_id, create, body.stream)
+    return await _run_reply(engine, run_id, create, body.stream, with_content)
 
 
 @router.get("/threads/{thread_id}/runs")
@@ -186,6 +192,12 @@ async def get_runs(
     """Extension: all runs, with the model that answered, titles, steps, times and cost."""
     runs, has_more = await store.read(lambda session: list_runs(session, wanted, paging, sort))
     return texts_reply([item.run.id for item in runs], map(listed_run, runs), has_more)
+
+
+@router.get("/runs/{run_id}", tags=["Extensions"])
+async def retrieve_run_of_any_thread(run_id: str, store: StoreDep) -> Response:
+    """Extension: a run by its id alone, as links name it."""
+    return object_reply(await store.read(lambda session: find(session, RunRow, run_id)))
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}")
@@ -215,11 +227,17 @@ async def cancel_run(thread_id: str, run_id: str, engine: EngineDep) -> Response
 
 @router.post("/threads/{thread_id}/runs/{run_id}/submit_tool_outputs")
 async def submit_tool_outputs(
-    thread_id: str, run_id: str, body: ToolOutputs, engine: EngineDep
+    thread_id: str,
+    run_id: str,
+    body: ToolOutputs,
+    engine: EngineDep,
+    with_content: WithResultContent,
 ) -> Response:
-    outputs = [ToolOutput(item.tool_call_id, item.output) for item in body.tool_outputs]
+    outputs = [
+        ToolOutput(item.tool_call_id, item.output, item.answered_by) for item in body.tool_outputs
+    ]
     submit = engine.submit_tool_outputs(thread_id, run_id, outputs)
-    return await _run_reply(engine, run_id, submit, body.stream)
+    return await _run_reply(engine, run_id, submit, body.stream, with_content)
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}/events", tags=["Extensions"])
@@ -228,15 +246,20 @@ async def stream_run_events(
     run_id: str,
     store: StoreDep,
     engine: EngineDep,
+    with_content: WithResultContent,
     last_event_id: Annotated[int, Header(ge=0, le=MAX_INTEGER)] = 0,
 ) -> Response:
     """Extension: all events of a run, from the first or after `Last-Event-ID`, then live."""
     await store.read(lambda session: find(session, RunRow, run_id, thread_id=thread_id))
-    return replayed_stream(engine.log, run_id, last_event_id)
+    return replayed_stream(engine.log, run_id, last_event_id, with_content)
 
 
 async def _run_reply(
-    engine: Engine, run_id: str, change: Coroutine[Any, Any, RunRow], stream: bool | None
+    engine: Engine,
+    run_id: str,
+    change: Coroutine[Any, Any, RunRow],
+    stream: bool | None,
+    with_content: bool,
 ) -> Response:
     """Make the change and answer with the run, or with its events from the change on."""
     if not stream:
@@ -247,7 +270,7 @@ async def _run_reply(
     except BaseException:
         engine.log.unsubscribe(run_id, subscription)
         raise
-    return live_stream(engine.log, run_id, subscription)
+    return live_stream(engine.log, run_id, subscription, with_content)
 
 
 def _as_json(strategy: TruncationStrategy | None) -> Json | None:

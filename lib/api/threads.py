@@ -11,6 +11,7 @@ from lib.api.dependencies import EngineDep, StoreDep
 from lib.api.messages import MessageBody
 from lib.api.replies import Paging, deleted_reply, list_reply, object_reply
 from lib.engine.messages import add_thread
+from lib.engine.vector_stores import THREAD_STORE_EXPIRES_AFTER, resolve_resources
 from lib.store.objects import to_json
 from lib.store.queries import find, list_threads
 from lib.store.run_queries import title_of
@@ -36,12 +37,13 @@ async def create_thread(
 ) -> Response:
     new = body or NewThread()
     messages = [message.as_new_message() for message in new.messages or []]
-    row = await store.write(
-        lambda session: add_thread(
-            session, dict(new.metadata or {}), resources_as_json(new.tool_resources), messages
-        )
-    )
-    return object_reply(row)
+    asked = resources_as_json(new.tool_resources)
+
+    def create(session: Session) -> ThreadRow:
+        resources = resolve_resources(session, asked, THREAD_STORE_EXPIRES_AFTER)
+        return add_thread(session, dict(new.metadata or {}), resources, messages)
+
+    return object_reply(await store.write(create))
 
 
 @router.get("/threads", tags=["Extensions"])
@@ -63,7 +65,9 @@ async def modify_thread(thread_id: str, body: ThreadChanges, store: StoreDep) ->
         if "metadata" in body.model_fields_set:
             row.metadata_ = dict(body.metadata or {})
         if "tool_resources" in body.model_fields_set:
-            row.tool_resources = {**row.tool_resources, **resources_as_json(body.tool_resources)}
+            asked = resources_as_json(body.tool_resources)
+            resources = resolve_resources(session, asked, THREAD_STORE_EXPIRES_AFTER)
+            row.tool_resources = {**row.tool_resources, **resources}
         return row
 
     return object_reply(await store.write(modify))

@@ -8,9 +8,18 @@ import streamlit as st
 from openai import OpenAI
 from openai.types.beta import Assistant
 
+from lib.dashboard.assistant_knowledge import knowledge_choice
 from lib.dashboard.client import studio_client
+from lib.dashboard.code_tool_fields import (
+    CodeToolChoice,
+    TooManyFilesError,
+    code_tool_fields,
+    code_tool_values,
+)
+from lib.dashboard.code_tool_status import has_code_tool
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.formatting import shortened
+from lib.dashboard.function_editor import functions_button
 from lib.dashboard.labels import plain
 from lib.dashboard.metadata import MetadataError, metadata_from_table, metadata_table
 from lib.dashboard.navigation import page
@@ -90,6 +99,8 @@ def assistant_card(assistant: Assistant, default_model: str | None) -> None:
         about = assistant.description or assistant.instructions or "No instructions yet."
         st.markdown(plain(shortened(about, 150)))
         st.badge(assistant.model, icon=":material/neurology:", color="gray")
+        if has_code_tool(assistant):
+            st.badge("Code Interpreter", icon=":material/terminal:", color="gray")
         st.space("stretch")
         st.code(assistant.id, language=None)
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -103,6 +114,7 @@ def assistant_card(assistant: Assistant, default_model: str | None) -> None:
             )
             if st.button("Edit", icon=":material/edit:", key=f"edit_{assistant.id}"):
                 assistant_form(assistant, default_model)
+            functions_button(assistant)
             if st.button(
                 "Delete", icon=":material/delete:", type="tertiary", key=f"delete_{assistant.id}"
             ):
@@ -128,6 +140,7 @@ def assistant_form(assistant: Assistant | None, default_model: str | None) -> No
             help="What the assistant should be and do; the model reads it before every thread.",
         )
         model = _model_choice(client, assistant, default_model)
+        code_tool = code_tool_fields(client, assistant)
         warmth, share = st.columns(2)
         temperature = warmth.slider(
             "Temperature",
@@ -145,6 +158,7 @@ def assistant_form(assistant: Assistant | None, default_model: str | None) -> No
             0.05,
             help="Only the likeliest words that together reach this share are considered.",
         )
+        knowledge = knowledge_choice(client, assistant)
         st.caption("Metadata: up to 16 pairs of your own, kept with the assistant.")
         table = st.data_editor(
             metadata_table(assistant.metadata if assistant else None),
@@ -164,8 +178,9 @@ def assistant_form(assistant: Assistant | None, default_model: str | None) -> No
             "model": model,
             "temperature": temperature,
             "top_p": top_p,
+            **knowledge,
         }
-        _save(client, assistant, values, table)
+        _save(client, assistant, values, table, code_tool)
 
 
 @st.dialog("Delete this assistant?", icon=":material/delete:")
@@ -194,18 +209,23 @@ def _delete(assistant: Assistant) -> None:
 
 
 def _save(
-    client: OpenAI, assistant: Assistant | None, values: dict[str, Any], table: pd.DataFrame
+    client: OpenAI,
+    assistant: Assistant | None,
+    values: dict[str, Any],
+    table: pd.DataFrame,
+    code_tool: CodeToolChoice,
 ) -> None:
     if not values["model"]:
         st.error("Choose a model, or type the name of one.", icon=":material/error:")
         return
     try:
         values["metadata"] = metadata_from_table(table)
+        values = code_tool_values(client, assistant, code_tool, values)
         if assistant is None:
             client.beta.assistants.create(**values)
         else:
             client.beta.assistants.update(assistant.id, **values)
-    except MetadataError as error:
+    except (MetadataError, TooManyFilesError) as error:
         st.error(str(error), icon=":material/error:")
         return
     except openai.OpenAIError as error:

@@ -1,6 +1,7 @@
 """The parts of the Chat page: threads, header, messages, the streamed answer, the composer."""
 
 import time
+from collections.abc import Sequence
 from datetime import tzinfo
 
 import openai
@@ -8,9 +9,22 @@ import streamlit as st
 from openai import OpenAI
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
+from openai.types.beta.threads.runs import RunStep
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.typing import UploadedFile
 
+from lib.dashboard.attachments import (
+    Accepted,
+    accepted_by,
+    keep_unsent,
+    show_unsent_files,
+    unsent_files,
+)
 from lib.dashboard.chat_place import ChatPlace, go_to
+from lib.dashboard.citations import markdown_with_numbers
+from lib.dashboard.citations_view import show_sources
+from lib.dashboard.code_calls import code_calls_of
+from lib.dashboard.code_view import LiveCell, show_code_calls
 from lib.dashboard.conversation import (
     MESSAGES_AT_A_TIME,
     TITLE_LIMIT,
@@ -23,8 +37,11 @@ from lib.dashboard.conversation import (
     thread_title,
 )
 from lib.dashboard.errors import sentence_for
+from lib.dashboard.file_cards import file_card, show_image
+from lib.dashboard.file_previews import is_image
 from lib.dashboard.formatting import ago, moment, shortened
 from lib.dashboard.labels import heading, plain
+from lib.dashboard.message_files import file_ids, image_ids, missing_files
 from lib.dashboard.message_markdown import to_markdown, without_open_formula
 from lib.dashboard.model_status import model_progress
 from lib.dashboard.navigation import page
@@ -32,10 +49,15 @@ from lib.dashboard.object_code import object_code
 from lib.dashboard.preparation import is_preparing
 from lib.dashboard.run_polling import follow_run
 from lib.dashboard.run_progress import RunProgress, message_text
+from lib.dashboard.run_steps import Steps, steps_of_messages, steps_without_message
 from lib.dashboard.run_tables import UNNAMED, UNTITLED
-from lib.dashboard.run_words import cure_for, problem_of
+from lib.dashboard.run_words import ACTIVE, cure_for, problem_of
 from lib.dashboard.sdk_calls import message_calls, thread_calls
-from lib.dashboard.studio_api import list_threads, read_health
+from lib.dashboard.searches_view import show_searches
+from lib.dashboard.stored_files import stored_file
+from lib.dashboard.studio_api import Health, list_threads, read_health
+from lib.dashboard.unsent import show_unsent
+from lib.dashboard.waiting_form import waiting_form
 
 THREADS_AT_A_TIME = 20
 TITLE_SHOWN = 48
@@ -100,7 +122,7 @@ def chat_header(
 
 
 def show_messages(
-    messages: list[Message], has_earlier: bool, run: Run | None, timezone: tzinfo
+    client: OpenAI, messages: list[Message], has_earlier: bool, run: Run | None, timezone: tzinfo
 ) -> None:
     """The messages that are complete; those of a run at work are drawn as they stream."""
     if has_earlier:
@@ -111,10 +133,11 @@ def show_messages(
                 type="tertiary",
                 on_click=_show_earlier,
             )
+    steps = steps_of_messages(client, messages, run)
     for message in messages:
-        if is_unfinished(run) and run is not None and message.run_id == run.id:
+        if run is not None and run.status in ACTIVE and message.run_id == run.id:
             continue
-        _show_message(message, timezone)
+        _show_message(client, message, steps.get(message.id, ()), timezone)
 
 
 def show_answer_as_it_comes(client: OpenAI, run: Run) -> None:
@@ -125,14 +148,19 @@ def show_answer_as_it_comes(client: OpenAI, run: Run) -> None:
             view.draw(progress)
 
 
+def show_work_without_answer(client: OpenAI, run: Run) -> None:
+    """What a run did after its last message, such as code that was stopped."""
+    steps = steps_without_message(client, run)
+    if any(code_calls_of(step) for step in steps):
+        with st.chat_message("assistant", avatar=ASSISTANT_AVATAR):
+            _show_code(client, steps)
+
+
 def show_outcome(run: Run, place: ChatPlace) -> None:
     """Say in one sentence what became of a run that did not complete, and offer a way on."""
     problem, cure = problem_of(run), cure_for(run)
     if run.status == "requires_action":
-        st.info(
-            f"The assistant waits for the outputs of a function. {cure}",
-            icon=":material/front_hand:",
-        )
+        waiting_form(run)
         return
     if not problem:
         return
@@ -140,12 +168,14 @@ def show_outcome(run: Run, place: ChatPlace) -> None:
         st.error(f"{problem} {cure}".strip(), icon=":material/error:")
     else:
         st.info(f"{problem} {cure}", icon=":material/info:")
+    show_unsent(run)
     _try_again(place)
 
 
 def show_unanswered(messages: list[Message], run: Run | None, place: ChatPlace) -> None:
     """Offer an answer to a question that no run has taken up."""
-    if messages and messages[-1].role == "user" and (run is None or not problem_of(run)):
+    is_settled = run is None or not (is_unfinished(run) or problem_of(run))
+    if messages and messages[-1].role == "user" and is_settled:
         st.button(
             "Get an answer",
             icon=":material/send:",
@@ -173,23 +203,36 @@ def suggestions(assistant: Assistant, place: ChatPlace) -> None:
         )
 
 
-def composer(run: Run | None, place: ChatPlace) -> None:
+def composer(
+    run: Run | None, place: ChatPlace, assistant: Assistant, health: Health | None
+) -> None:
     """Where the question is written, and the button that stops the answer."""
     is_busy = is_unfinished(run)
-    if is_busy and run is not None:
+    accepted = accepted_by(assistant, health)
+    if run is not None and run.status in ACTIVE:
         with st.bottom, st.container(horizontal_alignment="center"):
             st.button(
                 "Stop", icon=":material/stop_circle:", key="stop", on_click=stop_run, args=(run,)
             )
+    with st.bottom:
+        show_unsent_files()
     # Outside st.bottom it goes there by itself, and then the page scrolls along with the answer.
     st.chat_input(
-        "The assistant is answering …" if is_busy else "Ask a question",
+        _invitation(run),
         key="question",
         max_chars=MESSAGE_LIMIT,
         disabled=is_busy,
+        accept_file="multiple" if accepted.anything else False,
+        file_type=accepted.file_types,
         on_submit=_ask_question,
-        args=(place,),
+        args=(place, accepted),
     )
+
+
+def _invitation(run: Run | None) -> str:
+    if run is not None and run.status == "requires_action":
+        return "Answer the form above first"
+    return "The assistant is answering …" if is_unfinished(run) else "Ask a question"
 
 
 @st.dialog("Rename this thread", icon=":material/edit:")
@@ -223,25 +266,45 @@ def delete_dialog(place: ChatPlace, thread: Thread) -> None:
 
 
 class _AnswerView:
-    """Draws a run's progress into one place, again and again."""
+    """Draws a run's progress into one place, again and again: code and words as they come."""
 
     def __init__(self, client: OpenAI, place: DeltaGenerator) -> None:
         self._client = client
+        self._parts = place.container()
         self._waiting = place.empty()
-        self._messages = place.container()
-        self._slots: dict[str, DeltaGenerator] = {}
+        self._texts: dict[str, DeltaGenerator] = {}
+        self._cells: dict[tuple[str, int], LiveCell] = {}
         self._looked_at_model = 0.0
 
     def draw(self, progress: RunProgress) -> None:
-        texts = {key: text for key, text in progress.texts.items() if text}
-        if not texts:
-            self._draw_waiting(progress)
+        is_speaking = False
+        for step in progress.steps.values():
+            is_speaking = self._draw_step(progress, step)
+        if is_speaking:
+            self._waiting.empty()
             return
-        self._waiting.empty()
-        for message_id, text in texts.items():
-            slot = self._slots.get(message_id) or self._messages.empty()
-            self._slots[message_id] = slot
-            slot.markdown(to_markdown(without_open_formula(text)))
+        self._draw_waiting(progress)
+
+    def _draw_step(self, progress: RunProgress, step: RunStep) -> bool:
+        """True when the step itself shows that the assistant is at work."""
+        if step.step_details.type == "message_creation":
+            return self._draw_text(progress, step.step_details.message_creation.message_id)
+        cells = progress.cells.get(step.id, {})
+        for index, call in cells.items():
+            key = (step.id, index)
+            if key not in self._cells:
+                self._cells[key] = LiveCell(self._client, self._parts)
+            self._cells[key].draw(call)
+        return any(not call.is_over for call in cells.values())
+
+    def _draw_text(self, progress: RunProgress, message_id: str) -> bool:
+        text = progress.texts.get(message_id)
+        if not text:
+            return False
+        if message_id not in self._texts:
+            self._texts[message_id] = self._parts.empty()
+        self._texts[message_id].markdown(markdown_with_numbers(without_open_formula(text)))
+        return True
 
     def _draw_waiting(self, progress: RunProgress) -> None:
         status = progress.run.status if progress.run else "queued"
@@ -264,14 +327,20 @@ class _AnswerView:
             model_progress(model)
 
 
-def _show_message(message: Message, timezone: tzinfo) -> None:
+def _show_message(client: OpenAI, message: Message, steps: Steps, timezone: tzinfo) -> None:
     is_user = message.role == "user"
     avatar = USER_AVATAR if is_user else ASSISTANT_AVATAR
     with st.chat_message(message.role, avatar=avatar):
+        show_searches(client, steps)
+        _show_code(client, steps, image_ids(message))
+        for file_id in image_ids(message):
+            show_image(client, file_id, "Image in the message")
         text = message_text(message)
         if message.status == "incomplete":
             text = without_open_formula(text)
-        st.markdown(to_markdown(text))
+        st.markdown(to_markdown(text) if is_user else markdown_with_numbers(text))
+        show_sources(message)
+        _show_files(client, message)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(moment(message.created_at, timezone), width="content")
             if message.run_id is not None:
@@ -282,6 +351,23 @@ def _show_message(message: Message, timezone: tzinfo) -> None:
                     query_params={"run": message.run_id, "thread": message.thread_id},
                 )
             object_code(message, message_calls(message), "message")
+
+
+def _show_code(client: OpenAI, steps: Steps, shown_elsewhere: Sequence[str] = ()) -> None:
+    for step in steps:
+        show_code_calls(client, code_calls_of(step), shown_elsewhere)
+
+
+def _show_files(client: OpenAI, message: Message) -> None:
+    """What can be downloaded; a picture that the text links to is seen at once."""
+    for file_id in file_ids(message):
+        file = stored_file(client, file_id)
+        if file and is_image(file.name) and not image_ids(message):
+            show_image(client, file_id, f"The file {file.name}")
+        file_card(client, file_id, message.id)
+    if missing := missing_files(message):
+        names = ", ".join(plain(name) for name in missing)
+        st.caption(f":material/link_off: The answer names files that were not made: {names}")
 
 
 def _thread_link(
@@ -325,11 +411,20 @@ def _try_again(place: ChatPlace) -> None:
     st.button("Try again", icon=":material/refresh:", on_click=start_run, args=(place,))
 
 
-def _ask_question(place: ChatPlace) -> None:
-    text = st.session_state["question"]
-    if not ask(place, text):
-        # What was typed goes back into the field, so that nothing is lost.
-        st.session_state["question"] = text
+def _ask_question(place: ChatPlace, accepted: Accepted) -> None:
+    submitted = st.session_state["question"]
+    text, files = (
+        (submitted, [])
+        if isinstance(submitted, str)
+        else (submitted.text or "", list(submitted.files))
+    )
+    to_send: list[UploadedFile] = [*unsent_files(), *files] if accepted.anything else []
+    if ask(place, text, to_send, accepted):
+        keep_unsent([])
+        return
+    # What was typed and attached stays, so that nothing is lost.
+    st.session_state["question"] = text
+    keep_unsent(to_send)
 
 
 def _ask_suggestion(place: ChatPlace) -> None:

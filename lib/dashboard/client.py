@@ -17,6 +17,11 @@ def studio_settings() -> Settings:
     return load_settings()
 
 
+def address_of(client: OpenAI) -> str:
+    """The server a client speaks to, which tells what is remembered of one from another's."""
+    return str(client.base_url)
+
+
 def api_url() -> str:
     """Where this very server answers; STUDIO_API_URL points the pages at another one."""
     elsewhere = os.environ.get("STUDIO_API_URL")

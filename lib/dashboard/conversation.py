@@ -1,11 +1,15 @@
 """What the Chat page reads from the API and what its clicks do there."""
 
+from collections.abc import Sequence
+
 import openai
 import streamlit as st
 from openai import OpenAI
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
+from streamlit.typing import UploadedFile
 
+from lib.dashboard.attachments import Accepted, enclose
 from lib.dashboard.chat_place import ChatPlace, go_to
 from lib.dashboard.client import studio_client
 from lib.dashboard.errors import sentence_for
@@ -13,15 +17,31 @@ from lib.dashboard.formatting import shortened
 from lib.dashboard.run_progress import message_text
 from lib.dashboard.run_tables import UNTITLED
 from lib.dashboard.run_words import UNFINISHED
+from lib.dashboard.studio_api import find_run
 
 MESSAGES_AT_A_TIME = 50
 ASSISTANTS_TO_CHOOSE_FROM = 100
 TITLE_LIMIT = 512
+NOTHING_ACCEPTED = Accepted()
 
 
 def assistants_to_choose_from(client: OpenAI) -> list[Assistant]:
     """The newest assistants."""
     return client.beta.assistants.list(limit=ASSISTANTS_TO_CHOOSE_FROM).data
+
+
+def place_of_run(client: OpenAI, place: ChatPlace) -> ChatPlace:
+    """The place with the thread of its run, for links that name the run alone."""
+    if place.run_id is None or place.thread_id is not None:
+        return place
+    try:
+        run = find_run(client, place.run_id)
+    except openai.NotFoundError:
+        st.session_state["chat_problem"] = (
+            "The run of this link does not exist any more; choose a thread or start anew."
+        )
+        return place.with_run(None)
+    return ChatPlace(run.assistant_id, run.thread_id, run.id)
 
 
 def open_thread(client: OpenAI, thread_id: str | None) -> Thread | None:
@@ -91,7 +111,12 @@ def thread_title(thread: Thread | None, messages: list[Message]) -> str:
     return shortened(begins, TITLE_LIMIT) or UNTITLED
 
 
-def ask(place: ChatPlace, text: str) -> bool:
+def ask(
+    place: ChatPlace,
+    text: str,
+    files: Sequence[UploadedFile] = (),
+    accepted: Accepted = NOTHING_ACCEPTED,
+) -> bool:
     """Put the question and start the run that answers it; False when that failed."""
     client = studio_client()
     try:
@@ -99,7 +124,13 @@ def ask(place: ChatPlace, text: str) -> bool:
             place = place.on_thread(client.beta.threads.create().id)
             go_to(place)
         assert place.thread_id is not None
-        client.beta.threads.messages.create(place.thread_id, role="user", content=text)
+        enclosed = enclose(client, files, accepted)
+        client.beta.threads.messages.create(
+            place.thread_id,
+            role="user",
+            content=enclosed.content(text) if files else text,  # type: ignore[arg-type]
+            attachments=enclosed.attachments or None,  # type: ignore[arg-type]
+        )
     except openai.OpenAIError as error:
         st.session_state["chat_problem"] = sentence_for(error)
         return False

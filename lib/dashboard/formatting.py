@@ -73,6 +73,15 @@ def megabytes(done: int, total: int) -> str:
     return f"{done / 1_000_000:,.0f} of {total / 1_000_000:,.0f} MB"
 
 
+def size(count: int) -> str:
+    """`512 bytes`, `3.1 kB` or `1.2 MB`, in thousands as downloads are counted."""
+    if count < 1_000:
+        return f"{count} bytes" if count != 1 else "1 byte"
+    if count < 1_000_000:
+        return f"{count / 1_000:.1f} kB"
+    return f"{count / 1_000_000:,.1f} MB"
+
+
 def shortened(text: str, limit: int = 80) -> str:
     """The text in one line of at most `limit` characters."""
     line = " ".join(text.split())

@@ -9,6 +9,7 @@ from lib.dashboard.client import studio_settings
 from lib.dashboard.errors import errors_in_words
 from lib.dashboard.model_status import sidebar_model_status
 from lib.dashboard.navigation import all_pages
+from lib.dashboard.waiting_runs import waiting_runs, watch_waiting_runs
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -18,8 +19,9 @@ st.set_page_config(
 st.logo(ASSETS / "logo.svg", icon_image=ASSETS / "icon.svg", size="large")
 require_password(studio_settings().dashboard_password)
 
-page = st.navigation(all_pages())
+page = st.navigation(all_pages(waiting_runs()))
 with st.sidebar:
     sidebar_model_status()
+    watch_waiting_runs()
 with errors_in_words("page"):
     page.run()

@@ -2,8 +2,9 @@
 
 Models write mathematics as `\\( … \\)` and `\\[ … \\]`; Streamlit wants dollars. Streamlit takes
 any pair of dollars for mathematics, prices included. A line that ends ends for the reader too,
-where Markdown would run lines together. And a picture address in an answer would
-make the browser call whoever the model names.
+where Markdown would run lines together. A picture address in an answer would
+make the browser call whoever the model names. And `sandbox:` links to a file that code made lead
+nowhere in a browser: the file stands below the message, the link becomes its name.
 """
 
 import re
@@ -25,6 +26,9 @@ DOLLARS = re.compile(
 OPEN_FORMULA = re.compile(r"\\(?:\((?!.*\\\))|\[(?!.*\\\])).*\Z", re.DOTALL)
 LINE_BREAK = re.compile(r"(?P<formula>\$\$.+?\$\$)|(?:(?<=\S)|\A)\n(?=[ \t]*(?:\S|\Z))", re.DOTALL)
 PICTURE = re.compile(r"!\[")
+SANDBOX_FILE = re.compile(
+    r"!?\[(?P<label>[^\]\n]*)\]\(<?sandbox:/mnt/data/[^)\n]*\)|sandbox:/mnt/data/(?P<name>[^\s)\]]+)"
+)
 
 
 def to_markdown(text: str) -> str:
@@ -44,6 +48,7 @@ def without_open_formula(text: str) -> str:
 
 
 def _prose(text: str) -> str:
+    text = SANDBOX_FILE.sub(lambda found: f"**{found['label'] or found['name'] or 'file'}**", text)
     text = LINE_BREAK.sub(lambda found: found["formula"] or "  \n", text)
     text = DOLLARS.sub(_keep_or_escape, text)
     text = DISPLAY_MATH.sub(_display, text)

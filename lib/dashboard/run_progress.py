@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from openai.types.beta import AssistantStreamEvent
 from openai.types.beta.threads import Message, MessageDeltaEvent, Run
-from openai.types.beta.threads.runs import RunStep
+from openai.types.beta.threads.runs import RunStep, RunStepDeltaEvent
 
+from lib.dashboard.code_calls import CodeCall, code_calls_of, grow
 from lib.dashboard.run_words import ACTIVE
 
 
@@ -18,6 +19,8 @@ class RunProgress:
     """The text of every message of the run so far, by message id, in the order of appearance."""
     steps: dict[str, RunStep] = field(default_factory=dict)
     """The steps as of their last complete event, by step id, in order."""
+    cells: dict[str, dict[int, CodeCall]] = field(default_factory=dict)
+    """What Code Interpreter was given and what came of it, by step id and index of the call."""
 
     @property
     def rests(self) -> bool:
@@ -30,11 +33,18 @@ class RunProgress:
         if isinstance(data, Run):
             self.run = data
         elif isinstance(data, RunStep):
-            self.steps[data.id] = data
+            self._take_step(data)
+        elif isinstance(data, RunStepDeltaEvent):
+            grow(self.cells.setdefault(data.id, {}), data)
         elif isinstance(data, Message):
             self._take_message(data)
         elif isinstance(data, MessageDeltaEvent):
             self.texts[data.id] = self.texts.get(data.id, "") + _new_text(data)
+
+    def _take_step(self, step: RunStep) -> None:
+        self.steps[step.id] = step
+        if calls := code_calls_of(step):
+            self.cells[step.id] = dict(enumerate(calls))
 
     def _take_message(self, message: Message) -> None:
         text = message_text(message)

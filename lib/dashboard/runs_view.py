@@ -11,6 +11,7 @@ from openai import OpenAI
 from openai.types.beta.threads import Message
 from openai.types.beta.threads.runs import RunStep, RunStepInclude
 
+from lib.dashboard.answering import note_what_others_did
 from lib.dashboard.client import studio_client
 from lib.dashboard.errors import errors_in_words, sentence_for
 from lib.dashboard.formatting import money, seconds
@@ -49,6 +50,8 @@ from lib.dashboard.step_tables import steps_table
 from lib.dashboard.studio_api import ListedRun, list_runs
 from lib.dashboard.timezone import reader_timezone
 from lib.dashboard.trace_words import trace_sentence
+from lib.dashboard.unsent import show_unsent
+from lib.dashboard.waiting_form import waiting_form
 
 MOST_STEPS = 1_000
 STEPS_SHOWN_WHOLE = 15
@@ -263,6 +266,10 @@ def _run_details(client: OpenAI, run: ListedRun) -> None:
     if problem_of(run):
         show = st.error if run.status == "failed" else st.info
         show(f"{problem_of(run)} {cure_for(run)}".strip(), icon=words.icon)
+    note_what_others_did(run)
+    if run.status == "requires_action":
+        waiting_form(run)
+    show_unsent(run)
     steps = _steps_of(client, run)
     st.markdown(headline(run, steps).replace("$", r"\$"))
     _facts(run)

@@ -36,6 +36,7 @@ def assistant_calls(assistant: Assistant) -> str:
         temperature=assistant.temperature,
         top_p=assistant.top_p,
         tools=[tool.to_dict() for tool in assistant.tools] or None,
+        tool_resources=assistant.tool_resources.to_dict() if assistant.tool_resources else None,
         metadata=assistant.metadata or None,
     )
     fetch = f"client.beta.assistants.retrieve({literal(assistant.id)})"

@@ -6,7 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from lib.dashboard.client import studio_client, studio_settings
+from lib.dashboard.code_tool_status import code_tool_warning
 from lib.dashboard.errors import errors_in_words
+from lib.dashboard.formatting import sentence
+from lib.dashboard.labels import plain
 from lib.dashboard.model_status import CALM, LIVE, model_progress
 from lib.dashboard.object_code import own_url
 from lib.dashboard.preparation import (
@@ -16,7 +19,13 @@ from lib.dashboard.preparation import (
     is_preparing,
 )
 from lib.dashboard.sdk_calls import connect_lines
-from lib.dashboard.studio_api import Health, ModelState, TraceState, read_health
+from lib.dashboard.studio_api import (
+    CodeInterpreterState,
+    Health,
+    ModelState,
+    TraceState,
+    read_health,
+)
 from lib.dashboard.trace_words import destination_sentence
 
 OVERALL = {
@@ -84,6 +93,8 @@ def _health() -> None:
             st.metric("Waiting for you", health.counts.waiting, border=True)
         st.subheader("Model", anchor=False)
         _model(health.model)
+        st.subheader("Code Interpreter", anchor=False)
+        _code_interpreter(health.code_interpreter)
         _traces(health.traces)
 
 
@@ -108,3 +119,12 @@ def _model(model: ModelState) -> None:
     }
     known = {name: value for name, value in facts.items() if value is not None}
     st.table(known, border="horizontal", width="stretch", alt="The model behind the engine")
+
+
+def _code_interpreter(state: CodeInterpreterState) -> None:
+    if state.starting:
+        st.markdown(":shimmer[Looking for a sandbox that works here]")
+        return
+    code_tool_warning(state)
+    if state.available:
+        st.markdown(f":green[:material/verified_user:] {plain(sentence(state.message))}")

@@ -7,6 +7,7 @@ from openai import BaseModel, OpenAI, Stream
 from openai.pagination import SyncCursorPage
 from openai.types.beta import AssistantStreamEvent, Thread
 from openai.types.beta.threads import Run
+from openai.types.vector_stores import VectorStoreFile
 
 Query = Mapping[str, str | int | None]
 
@@ -49,6 +50,45 @@ class ModelState(BaseModel):
     bytes_total: int | None = None
 
 
+class EmbedderState(BaseModel):
+    """What ranks search results by meaning, and how far it is."""
+
+    phase: str
+    """off, waiting, downloading, ready or failed."""
+    message: str
+    bytes_done: int | None = None
+    bytes_total: int | None = None
+
+
+class ReadingProgress(BaseModel):
+    """How far a file is that is being worked on."""
+
+    stage: Literal["parsing", "indexing", "embedding", "done"]
+    done: int = 0
+    total: int = 0
+    pages: int | None = None
+
+
+class StoreFile(VectorStoreFile):
+    """A file of a vector store with its name and what the search index holds of it."""
+
+    filename: str
+    bytes: int
+    progress: ReadingProgress | None = None
+    chunk_count: int = 0
+    is_embedded: bool = False
+    waits_for_embedder: bool = False
+
+
+class CodeInterpreterState(BaseModel):
+    """Whether code can be run on the server."""
+
+    available: bool
+    starting: bool = False
+    message: str = ""
+    """Which sandbox is active and why, or what to do to have one."""
+
+
 class Counts(BaseModel):
     """How many objects the store holds."""
 
@@ -74,10 +114,12 @@ class Health(BaseModel):
 
     status: str
     model: ModelState
+    code_interpreter: CodeInterpreterState
     settings: dict[str, str | None]
     version: str
     data_dir: str
     counts: Counts
+    embedder: EmbedderState | None = None
     traces: dict[str, TraceState]
 
 
@@ -106,6 +148,16 @@ def list_runs(client: OpenAI, **query: str | int | None) -> SyncCursorPage[Liste
     )
 
 
+def list_store_files(client: OpenAI, store_id: str, limit: int) -> SyncCursorPage[StoreFile]:
+    """The newest files of a store, with their names and progress."""
+    return client.get_api_list(
+        f"/vector_stores/{store_id}/progress",
+        page=SyncCursorPage[StoreFile],
+        model=StoreFile,
+        options={"params": {"limit": limit}},
+    )
+
+
 def run_events(client: OpenAI, thread_id: str, run_id: str) -> Stream[AssistantStreamEvent]:
     """Every event of a run from the first, then live ones until the run rests."""
     return client.get(
@@ -113,6 +165,62 @@ def run_events(client: OpenAI, thread_id: str, run_id: str) -> Stream[AssistantS
         cast_to=cast(Any, AssistantStreamEvent),
         stream=True,
         stream_cls=Stream[AssistantStreamEvent],
+    )
+
+
+def find_run(client: OpenAI, run_id: str) -> Run:
+    """A run by its id alone. Raises openai.NotFoundError."""
+    return client.get(f"/runs/{run_id}", cast_to=Run)
+
+
+class RunDraft(BaseModel):
+    """What was typed into a run's forms and not submitted yet."""
+
+    values: dict[str, Any]
+
+
+def read_draft(client: OpenAI, thread_id: str, run_id: str) -> dict[str, Any]:
+    """The values typed so far, by keys of the dashboard's own."""
+    path = f"/threads/{thread_id}/runs/{run_id}/draft"
+    return dict(client.get(path, cast_to=RunDraft).values)
+
+
+def keep_draft(client: OpenAI, thread_id: str, run_id: str, changes: dict[str, Any]) -> None:
+    """Keep values; those that are None are taken out."""
+    path = f"/threads/{thread_id}/runs/{run_id}/draft"
+    client.post(path, body={"values": changes}, cast_to=RunDraft)
+
+
+class FolderProblem(BaseModel):
+    """Why something in the server's folder of functions is not offered."""
+
+    file: str
+    message: str
+
+
+class ServerFunctions(BaseModel):
+    """The functions that the server runs itself, as tools."""
+
+    data: list[dict[str, Any]]
+    problems: list[FolderProblem]
+
+
+class FunctionResult(BaseModel):
+    """What a call of one of them came to."""
+
+    output: str
+    is_error: bool
+
+
+def server_functions(client: OpenAI) -> ServerFunctions:
+    return client.get("/functions", cast_to=ServerFunctions)
+
+
+def run_function(client: OpenAI, name: str, arguments: str) -> FunctionResult:
+    """Run one call on the server; it has a time limit of its own."""
+    patient = client.with_options(timeout=120, max_retries=0)
+    return patient.post(
+        f"/functions/{name}/run", body={"arguments": arguments}, cast_to=FunctionResult
     )
 
 

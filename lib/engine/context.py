@@ -156,8 +156,17 @@ def _turn_of(session: Session, message: MessageRow, blobs: Blobs) -> Turn | None
 
 def _text_in(part: Json) -> str:
     if part["type"] == "text":
-        return str(part["text"]["value"])
+        return _without_citations(part["text"])
     return str(part.get("refusal", ""))
+
+
+def _without_citations(text: Json) -> str:
+    """What was said, without markers: a model would repeat them where they refer to nothing."""
+    value: str = text["value"]
+    cited = [item for item in text["annotations"] if item["type"] == "file_citation"]
+    for item in sorted(cited, key=lambda item: -item["start_index"]):
+        value = value[: item["start_index"]] + value[item["end_index"] :]
+    return value
 
 
 def _part_of(session: Session, part: Json, blobs: Blobs) -> TextPart | ImagePart:

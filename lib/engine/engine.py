@@ -18,7 +18,8 @@ from lib.engine.messages import NewMessage, add_message, add_thread, as_message,
 from lib.engine.run_loop import Models, RunLoop
 from lib.engine.runs import NewRun, ToolOutput, active_run, create_run, submit_tool_outputs
 from lib.engine.states import CANCELLING, EXPIRED, IN_PROGRESS, QUEUED, states_that_lead_to
-from lib.engine.toolbox import BuiltinTools
+from lib.engine.toolbox import BuiltinTools, Functions
+from lib.engine.vector_stores import THREAD_STORE_EXPIRES_AFTER, resolve_resources
 from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import StorageError, Store
@@ -41,13 +42,15 @@ class Engine:
         blobs: Blobs,
         models: Models,
         builtin: BuiltinTools,
+        functions: Functions,
         settings: Settings,
     ) -> None:
         self.log = log
         self._store = store
         self._builtin = builtin
         self._run_expires_after = settings.run_expires_after
-        loop = RunLoop(store, log, blobs, models, builtin, settings.max_tool_rounds)
+        rounds = settings.max_tool_rounds
+        loop = RunLoop(store, log, blobs, models, builtin, functions, rounds)
         self._executor = InProcessExecutor(loop)
         self._background: set[asyncio.Task[None]] = set()
 
@@ -82,7 +85,8 @@ class Engine:
         messages: list[NewMessage],
     ) -> RunRow:
         def create(session: Session, events: EventSink) -> RunRow:
-            thread = add_thread(session, metadata, tool_resources, messages)
+            resources = resolve_resources(session, tool_resources, THREAD_STORE_EXPIRES_AFTER)
+            thread = add_thread(session, metadata, resources, messages)
             session.flush()
             events.thread_created(thread, run_id)
             return create_run(session, events, run_id, thread.id, new, self._run_expires_after)
@@ -176,6 +180,9 @@ class Engine:
                 await self._take_up_unfinished()
             except StorageError as error:
                 logger.warning("The sweep has to wait: %s", error)
+            except Exception:
+                # One broken run must not keep all others from ever expiring.
+                logger.exception("The sweep failed")
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

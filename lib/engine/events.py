@@ -57,7 +57,9 @@ class EventSink:
         self.add(row.id, f"thread.run.{name}", to_json(row), row.id)
 
     def step(self, name: str, row: StepRow) -> None:
-        self.add(row.run_id, f"thread.run.step.{name}", to_json(row), row.id)
+        # The log keeps all; what a client did not ask for is taken out on the way to it.
+        data = to_json(row, with_result_content=True)
+        self.add(row.run_id, f"thread.run.step.{name}", data, row.id)
 
     def message(self, name: str, row: MessageRow, run_id: str) -> None:
         self.add(run_id, f"thread.message.{name}", to_json(row), row.id)

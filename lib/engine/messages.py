@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from lib.engine.clock import now
 from lib.engine.errors import RefusedError
+from lib.engine.vector_stores import attach_files
 from lib.store.ids import new_id
 from lib.store.queries import find
 from lib.store.tables import Json, MessageRow, QueuedMessageRow, ThreadRow
@@ -32,6 +33,7 @@ class NewMessage:
 def add_message(session: Session, thread: ThreadRow, new: NewMessage) -> MessageRow:
     message = _message_in(thread, new)
     session.add(message)
+    attach_files(session, thread, new.attachments)
     return message
 
 
@@ -56,7 +58,8 @@ def _message_in(thread: ThreadRow, new: NewMessage) -> MessageRow:
 
 
 def queue_message(session: Session, thread_id: str, new: NewMessage) -> QueuedMessageRow:
-    """Keep a message until the thread's active run has ended."""
+    """Keep a message until the thread's active run has ended. Its files can be searched at once."""
+    attach_files(session, find(session, ThreadRow, thread_id), new.attachments)
     queued = QueuedMessageRow(
         id=new_id("msg_"),
         created_at=now(),
@@ -135,6 +138,8 @@ def add_thread(
     # The messages' foreign key wants the thread to be there first.
     session.flush()
     session.add_all(rows)
+    for message in messages:
+        attach_files(session, thread, message.attachments)
     return thread
 
 

@@ -28,6 +28,9 @@ from lib.models.provider import (
 from lib.store.ids import new_id
 from lib.store.tables import Json, MessageRow, RunRow, StepRow
 
+BY_SERVER = "server"
+"""Who answered a call that this server ran itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRun:
@@ -92,12 +95,15 @@ class _OpenMessage:
 class DraftCall:
     """A tool call as far as it is known: as the model writes it, then with its output.
 
-    `section` is what clients see of a call that the engine runs itself.
+    `section` is what clients see of a call that the engine runs itself. A function may be run
+    here, too: it then gets its `output` as if its caller had answered.
     """
 
     id: str
     name: str
     tool: BuiltinTool | None
+    is_own_function: bool = False
+    output: str | None = None
     section: Json = field(default_factory=dict)
     pieces: list[str] = field(default_factory=list)
     shown: str = ""
@@ -110,8 +116,13 @@ class DraftCall:
         if self.tool:
             # A copy: the row must not change along with a call that is still going on.
             return {"id": self.id, "type": self.tool.type, self.tool.type: deepcopy(self.section)}
-        function = {"name": self.name, "arguments": self.arguments, "output": None}
-        return {"id": self.id, "type": "function", "function": function}
+        function = {"name": self.name, "arguments": self.arguments, "output": self.output}
+        call = {"id": self.id, "type": "function", "function": function}
+        return call if self.output is None else {**call, "answered": answered(BY_SERVER)}
+
+    @property
+    def runs_here(self) -> bool:
+        return self.tool is not None or self.is_own_function
 
     def write(self, text: str) -> Json | None:
         """Take a piece of the arguments. Returns the delta that tells it, if any."""
@@ -281,7 +292,9 @@ class Reply:
 
     async def _start_call(self, event: ToolCallStarted) -> None:
         tool = self._toolbox.builtin(event.name)
-        call = DraftCall(event.id, event.name, tool, tool.begin() if tool else {})
+        is_own_function = tool is None and await self._toolbox.runs_by_itself(event.name)
+        call = DraftCall(event.id, event.name, tool, is_own_function)
+        call.section = tool.begin() if tool else {}
         self.calls.append(call)
         if self._calls_step is None:
             self.finish_text()
@@ -319,6 +332,11 @@ class Reply:
 
     def _calls_details(self) -> Json:
         return {"type": "tool_calls", "tool_calls": [call.as_json() for call in self.calls]}
+
+
+def answered(by: str) -> Json:
+    """Extension on a function call: who gave its output, and when in Unix seconds."""
+    return {"by": by, "at": now()}
 
 
 def new_step(run: ClaimedRun, kind: str, details: Json) -> StepRow:

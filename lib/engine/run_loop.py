@@ -22,7 +22,7 @@ from lib.engine.errors import RunLostError
 from lib.engine.events import EventLog, EventSink
 from lib.engine.model_calls import ModelCall
 from lib.engine.reply import ClaimedRun, Reply, complete_step
-from lib.engine.toolbox import BuiltinTools, Toolbox
+from lib.engine.toolbox import BuiltinTools, Functions, Toolbox
 from lib.engine.usage import usage_from_json, usage_json
 from lib.models.provider import (
     ContextTooLongError,
@@ -31,7 +31,6 @@ from lib.models.provider import (
     ModelError,
     ModelProvider,
     ModelRequest,
-    ToolRound,
     Turn,
     Usage,
 )
@@ -91,6 +90,7 @@ class RunLoop:
         blobs: Blobs,
         models: Models,
         builtin: BuiltinTools,
+        functions: Functions,
         max_tool_rounds: int,
     ) -> None:
         self._store = store
@@ -98,6 +98,7 @@ class RunLoop:
         self._log = log
         self._models = models
         self._builtin = builtin
+        self._functions = functions
         self._max_tool_rounds = max_tool_rounds
 
     async def advance(self, run_id: str) -> None:
@@ -135,7 +136,7 @@ class RunLoop:
         """One reply of the model and what follows from it. True when the model is to go on."""
         claimed = work.claimed
         provider, model = await self._models.resolve(work.run.model)
-        toolbox = Toolbox(self._builtin, work.run)
+        toolbox = Toolbox(self._builtin, self._functions, work.run)
         answer = await toolbox.answer(work.history.tool_steps, work.history.fresh)
         reply = Reply(self._log, claimed, toolbox, answer)
         try:
@@ -187,7 +188,7 @@ class RunLoop:
             if step is None:
                 transitions.complete(session, events, run)
                 return False
-            if any(call.tool for call in reply.calls):
+            if any(call.runs_here for call in reply.calls):
                 return True
             transitions.require_action(events, run, _calls_to_answer(step.step_details))
             return False
@@ -195,10 +196,12 @@ class RunLoop:
         return await self._log.write(settle)
 
     async def _run_tools(self, work: _Work, toolbox: Toolbox, reply: Reply) -> None:
-        """Run the reply's calls of the engine's own tools; then wait for the caller's, if any."""
+        """Run the calls of the reply that run here; then wait for the caller's, if any."""
         told: Json = {}
         states: Json = {}
         for index, call in enumerate(reply.calls):
+            if call.is_own_function:
+                call.output = await toolbox.run_function(call.name, call.arguments)
             if call.tool is None:
                 continue
             invocation = Invocation(
@@ -356,9 +359,12 @@ def _completion_tokens_left(run: RunRow, used: Usage) -> int | None:
 
 def _tool_choice(run: RunRow, history: History) -> str | Json:
     # A forced call is forced once; asked for again after its output, it would never end.
-    has_called = isinstance(history.turns[-1], ToolRound) if history.turns else False
     choice: str | Json = run.tool_choice or "auto"
-    return "auto" if has_called and choice not in ("none", "auto") else choice
+    if history.fresh and choice != "none":
+        return "auto"
+    if isinstance(choice, dict) and choice["type"] != "function":
+        return {"type": "function", "function": {"name": choice["type"]}}
+    return choice
 
 
 def _unless_default(value: float | None) -> float | None:
@@ -386,7 +392,7 @@ def _calls_to_answer(step_details: Json) -> list[Json]:
             },
         }
         for call in step_details["tool_calls"]
-        if call["type"] == "function"
+        if call["type"] == "function" and call["function"]["output"] is None
     ]
 
 

@@ -10,7 +10,7 @@ from lib.engine.clock import now
 from lib.engine.errors import RefusedError
 from lib.engine.events import EventSink
 from lib.engine.messages import NewMessage, add_message
-from lib.engine.reply import complete_step
+from lib.engine.reply import answered, complete_step
 from lib.engine.states import IN_PROGRESS, QUEUED, REQUIRES_ACTION
 from lib.engine.transitions import resume
 from lib.store.queries import find
@@ -46,6 +46,8 @@ class NewRun:
 class ToolOutput:
     tool_call_id: str
     output: str
+    answered_by: str | None = None
+    """Who answered, kept with the call; None when the caller does not say."""
 
 
 def create_run(
@@ -64,7 +66,6 @@ def create_run(
     for message in new.additional_messages:
         add_message(session, thread, message)
     run = _as_row(run_id, thread, assistant, new, expires_after)
-    thread.last_active_at = run.created_at
     session.add(run)
     events.run("created", run)
     events.run(QUEUED, run)
@@ -80,7 +81,7 @@ def submit_tool_outputs(
         raise RefusedError(f'Runs in status "{run.status}" do not accept tool outputs.')
     step = _waiting_step(session, run_id)
     calls = step.step_details["tool_calls"]
-    by_call = _check_outputs([call["id"] for call in calls if call["type"] == "function"], outputs)
+    by_call = _check_outputs([call["id"] for call in calls if _waits(call)], outputs)
     step.step_details = {
         **step.step_details,
         "tool_calls": [_with_output(call, by_call) for call in calls],
@@ -136,17 +137,24 @@ def _waiting_step(session: Session, run_id: str) -> StepRow:
     return session.scalars(query).one()
 
 
-def _check_outputs(call_ids: list[str], outputs: list[ToolOutput]) -> dict[str, str]:
-    by_call = {output.tool_call_id: output.output for output in outputs}
-    if set(by_call) != set(call_ids) or len(outputs) != len(call_ids):
-        given = [output.tool_call_id for output in outputs]
+def _waits(call: Json) -> bool:
+    return bool(call["type"] == "function" and call["function"]["output"] is None)
+
+
+def _check_outputs(call_ids: list[str], outputs: list[ToolOutput]) -> dict[str, ToolOutput]:
+    given = [output.tool_call_id for output in outputs]
+    if sorted(given) != sorted(call_ids):
         raise RefusedError(
             f"Expected tool outputs for call_ids {call_ids}, got {given}.", "tool_outputs"
         )
-    return by_call
+    return {output.tool_call_id: output for output in outputs}
 
 
-def _with_output(call: Json, by_call: dict[str, str]) -> Json:
-    if call["type"] != "function":
+def _with_output(call: Json, by_call: dict[str, ToolOutput]) -> Json:
+    if not _waits(call):
         return call
-    return {**call, "function": {**call["function"], "output": by_call[call["id"]]}}
+    given = by_call[call["id"]]
+    answered_call = {**call, "function": {**call["function"], "output": given.output}}
+    if given.answered_by is None:
+        return answered_call
+    return {**answered_call, "answered": answered(given.answered_by)}

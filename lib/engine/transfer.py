@@ -98,6 +98,8 @@ class _Import:
         self._session = session
         self._rename_taken = rename_taken
         self._new_ids: dict[str, str] = {}
+        self._coming: list[tuple[_Importer, Json]] = []
+        self._coming_ids: set[str] = set()
         self._report = ImportReport()
 
     def run(self, objects: Iterable[Any]) -> ImportReport:
@@ -108,7 +110,13 @@ class _Import:
         # Parents before children, and the oldest first, as their order shows in lists.
         for kind, items in waiting.items():
             for item in sorted(items, key=_created_at):
-                self._bring_in(kind, item)
+                self._choose(kind, item)
+        # Every new id is chosen before the first object comes in, as objects name each other.
+        for importer, item in self._coming:
+            row = importer.make(self._renamed(item))
+            self._session.add(row)
+            self._session.flush()
+            self._report.count(row)
         return self._report
 
     def _sort_in(self, waiting: dict[str, list[Json]], item: Any) -> None:
@@ -119,38 +127,40 @@ class _Import:
         object_id = item.get("id") if isinstance(item, dict) else None
         self._report.skip(object_id, f"Objects of kind '{kind}' cannot be imported.")
 
-    def _bring_in(self, kind: str, item: Json) -> None:
+    def _choose(self, kind: str, item: Json) -> None:
+        """Decide whether an object comes in, and under which id."""
         importer = _KINDS[kind]
-        if reason := self._obstacle(importer, item):
-            self._report.skip(item["id"], reason)
-            return
         try:
             wire = importer.wire_type.model_validate({**importer.defaults, **item})
         except ValidationError as error:
             where = ".".join(map(str, error.errors()[0]["loc"]))
             self._report.skip(item["id"], f"It is not a whole {kind}: see '{where}'.")
             return
-        row = importer.make(self._renamed(wire.model_dump(by_alias=True)))
-        self._session.add(row)
-        self._session.flush()
-        self._report.count(row)
+        if reason := self._obstacle(importer, item):
+            self._report.skip(item["id"], reason)
+            return
+        self._coming.append((importer, wire.model_dump(by_alias=True)))
+        self._coming_ids.add(item["id"])
 
     def _obstacle(self, importer: "_Importer", item: Json) -> str | None:
         """Why an object cannot come in; None when it can. May choose a new id for it."""
-        if importer.row_type in (MessageRow, RunRow, StepRow):
-            thread_id = self._new_ids.get(str(item.get("thread_id")), item.get("thread_id"))
-            if not self._exists(ThreadRow, thread_id):
-                return f"Its thread '{thread_id}' is not here."
+        for noun, row_type in importer.parents.items():
+            parent = item[f"{noun}_id"]
+            if parent not in self._coming_ids and not self._exists(row_type, parent):
+                return f"Its {noun} '{parent}' is not here."
+        if item["id"] in self._coming_ids:
+            return "It was sent twice."
         if not self._exists(importer.row_type, item["id"]):
             return None
-        parent = item["id"] if importer.row_type is ThreadRow else item.get("thread_id")
-        may_rename = importer.row_type is not AssistantRow and (
-            self._rename_taken or parent in self._new_ids
-        )
-        if not may_rename:
+        if not self._may_be_renamed(importer, item):
             return "It is here already."
         self._new_ids[item["id"]] = new_id(importer.prefix)
         return None
+
+    def _may_be_renamed(self, importer: "_Importer", item: Json) -> bool:
+        if importer.row_type is ThreadRow:
+            return self._rename_taken
+        return item.get("thread_id") in self._new_ids
 
     def _exists(self, row_type: type[Row], object_id: Any) -> bool:
         query = select(row_type.id).where(row_type.id == object_id)
@@ -288,19 +298,28 @@ def _without_nulls(resources: Json | None) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class _Importer:
-    """How one kind of object comes in. `defaults` stand for fields the hosted API left out."""
+    """How one kind of object comes in.
+
+    `parents` must be there first; `defaults` stand for fields that the hosted API left out.
+    """
 
     wire_type: type[BaseModel]
     row_type: type[Row]
     make: Callable[[Json], Row]
     prefix: Prefix
+    parents: dict[str, type[Row]] = field(default_factory=dict)
     defaults: Json = field(default_factory=dict)
 
+
+_OF_THREAD: dict[str, type[Row]] = {"thread": ThreadRow}
+_OF_RUN: dict[str, type[Row]] = {"thread": ThreadRow, "run": RunRow}
 
 _KINDS = {
     "assistant": _Importer(Assistant, AssistantRow, _assistant_row, "asst_"),
     "thread": _Importer(Thread, ThreadRow, _thread_row, "thread_"),
-    "thread.run": _Importer(Run, RunRow, _run_row, "run_"),
-    "thread.run.step": _Importer(RunStep, StepRow, _step_row, "step_"),
-    "thread.message": _Importer(Message, MessageRow, _message_row, "msg_", {"status": "completed"}),
+    "thread.run": _Importer(Run, RunRow, _run_row, "run_", _OF_THREAD),
+    "thread.run.step": _Importer(RunStep, StepRow, _step_row, "step_", _OF_RUN),
+    "thread.message": _Importer(
+        Message, MessageRow, _message_row, "msg_", _OF_THREAD, {"status": "completed"}
+    ),
 }

@@ -2,7 +2,7 @@
 
 A unit of work is a plain function over a SQLAlchemy session. Running it whole in one thread costs
 a single hand-over; SQLAlchemy's asyncio layer over SQLite pays one per statement, which measured
-2.8 to 3.6 times the time (`benchmarks/store.py`). Writes go through one thread in the order they
+more than twice the time (`benchmarks/store.py`). Writes go through one thread in the order they
 were asked for, as SQLite has one writer anyway.
 """
 
@@ -17,7 +17,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import Session
 
 T = TypeVar("T")
@@ -58,14 +58,18 @@ class Store:
         try:
             with Session(self._engine, expire_on_commit=False) as session:
                 return work(session)
-        except OperationalError as error:
+        except IntegrityError:
+            raise
+        except DatabaseError as error:
             raise StorageError(_sentence(error)) from error
 
     def _write(self, work: Callable[[Session], T]) -> T:
         try:
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
                 return work(session)
-        except OperationalError as error:
+        except IntegrityError:
+            raise
+        except DatabaseError as error:
             raise StorageError(_sentence(error)) from error
 
 
@@ -107,7 +111,7 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _sentence(error: OperationalError) -> str:
+def _sentence(error: DatabaseError) -> str:
     if "full" in _reason(error):
         return "The disk is full: nothing was changed. Free some space and try again."
     return f"The database cannot be used: {_reason(error)}."

@@ -7,6 +7,7 @@ from lib.store.blobs import Blobs, Received
 from lib.store.paging import Page, PageRequest, read_page
 from lib.store.queries import find
 from lib.store.tables import FileRow
+from lib.store.vector_stores import delete_uses_of_file
 
 
 def add_file(session: Session, blobs: Blobs, received: Received, row: FileRow) -> FileRow:
@@ -23,8 +24,9 @@ def list_files(session: Session, purpose: str | None, request: PageRequest) -> P
 
 
 def delete_file(session: Session, file_id: str) -> str:
-    """Delete a file's row. Returns the SHA-256 of its content, for `drop_unused`."""
+    """Delete a file with every use of it. Returns the SHA-256 of its content, for `drop_unused`."""
     row = find(session, FileRow, file_id)
+    delete_uses_of_file(session, file_id)
     session.delete(row)
     return row.sha256
 

@@ -5,10 +5,11 @@ Every object is built as the openai SDK's type, so its shape is the one that cli
 
 from typing import Any
 
-from openai.types import FileObject
+from openai.types import FileObject, VectorStore
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
+from openai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
 from pydantic import BaseModel
 
 from lib.store.tables import (
@@ -20,6 +21,9 @@ from lib.store.tables import (
     RunRow,
     StepRow,
     ThreadRow,
+    VectorStoreBatchRow,
+    VectorStoreFileRow,
+    VectorStoreRow,
 )
 
 
@@ -39,13 +43,19 @@ def as_object(row: Row, **extra: Any) -> BaseModel:
         case MessageRow():
             return message_object(row)
         case StepRow():
-            return step_object(row)
+            return step_object(row, **extra)
         case ThreadRow():
             return thread_object(row, **extra)
         case AssistantRow():
             return assistant_object(row)
         case FileRow():
             return file_object(row)
+        case VectorStoreRow():
+            return vector_store_object(row, **extra)
+        case VectorStoreFileRow():
+            return vector_store_file_object(row)
+        case VectorStoreBatchRow():
+            return vector_store_batch_object(row, **extra)
     raise TypeError(f"no API object for {type(row).__name__}")
 
 
@@ -146,7 +156,11 @@ def run_object(row: RunRow, **extra: Any) -> Run:
     )
 
 
-def step_object(row: StepRow) -> RunStep:
+def step_object(row: StepRow, with_result_content: bool = False) -> RunStep:
+    """The step. What file_search found is told in full only where a client asks for it."""
+    details = row.step_details
+    if not with_result_content:
+        details = without_result_content(details)
     return RunStep.model_validate(
         {
             "id": row.id,
@@ -162,7 +176,7 @@ def step_object(row: StepRow) -> RunStep:
             "expired_at": row.expired_at,
             "failed_at": row.failed_at,
             "last_error": row.last_error,
-            "step_details": row.step_details,
+            "step_details": details,
             "usage": row.usage,
             "metadata": row.metadata_,
         }
@@ -181,5 +195,76 @@ def file_object(row: FileRow) -> FileObject:
             "purpose": row.purpose,
             "status": "processed",
             "status_details": None,
+        }
+    )
+
+
+def without_result_content(details: dict[str, Any]) -> dict[str, Any]:
+    """Step details, of a step or of a delta, without the text of file_search's results."""
+    calls = details.get("tool_calls")
+    if not calls:
+        return details
+    return {**details, "tool_calls": [_without_content(call) for call in calls]}
+
+
+def _without_content(call: dict[str, Any]) -> dict[str, Any]:
+    results = (call.get("file_search") or {}).get("results")
+    if not results:
+        return call
+    shown = [{name: result[name] for name in result if name != "content"} for result in results]
+    return {**call, "file_search": {**call["file_search"], "results": shown}}
+
+
+def vector_store_object(
+    row: VectorStoreRow, file_counts: dict[str, int], usage_bytes: int, is_expired: bool
+) -> VectorStore:
+    status = "in_progress" if file_counts["in_progress"] else "completed"
+    extension = {} if row.description is None else {"description": row.description}
+    return VectorStore.model_validate(
+        {
+            "id": row.id,
+            "object": "vector_store",
+            "created_at": row.created_at,
+            "name": row.name,
+            "usage_bytes": usage_bytes,
+            "file_counts": file_counts,
+            "status": "expired" if is_expired else status,
+            "expires_after": row.expires_after,
+            "expires_at": row.expires_at,
+            "last_active_at": row.last_active_at,
+            "metadata": row.metadata_,
+            **extension,
+        }
+    )
+
+
+def vector_store_file_object(row: VectorStoreFileRow) -> VectorStoreFile:
+    return VectorStoreFile.model_validate(
+        {
+            "id": row.id,
+            "object": "vector_store.file",
+            "created_at": row.created_at,
+            "vector_store_id": row.vector_store_id,
+            "status": row.status,
+            "last_error": row.last_error,
+            "usage_bytes": row.usage_bytes,
+            "chunking_strategy": row.chunking_strategy,
+            "attributes": row.attributes,
+        }
+    )
+
+
+def vector_store_batch_object(
+    row: VectorStoreBatchRow, file_counts: dict[str, int]
+) -> VectorStoreFileBatch:
+    status = "in_progress" if file_counts["in_progress"] else "completed"
+    return VectorStoreFileBatch.model_validate(
+        {
+            "id": row.id,
+            "object": "vector_store.files_batch",
+            "created_at": row.created_at,
+            "vector_store_id": row.vector_store_id,
+            "status": "cancelled" if row.is_cancelled else status,
+            "file_counts": file_counts,
         }
     )

@@ -16,6 +16,9 @@ from lib.store.tables import (
     RunRow,
     StepRow,
     ThreadRow,
+    VectorStoreBatchRow,
+    VectorStoreFileRow,
+    VectorStoreRow,
 )
 
 R = TypeVar("R", bound=Row)
@@ -27,6 +30,9 @@ _NOUNS: dict[type[Row], str] = {
     RunRow: "run",
     StepRow: "run step",
     FileRow: "file",
+    VectorStoreRow: "vector store",
+    VectorStoreFileRow: "file",
+    VectorStoreBatchRow: "vector store file batch",
 }
 
 

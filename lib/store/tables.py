@@ -191,6 +191,15 @@ class QueuedMessageRow(Row):
     metadata_: Mapped[Json] = mapped_column("metadata")
 
 
+class RunDraftRow(Base):
+    """Extension: what was typed into the forms of a run's function calls and not submitted yet."""
+
+    __tablename__ = "run_drafts"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    values: Mapped[Json]
+
+
 class SandboxFileRow(Base):
     """A file as code in a thread's sandbox knows it: put there, or made there."""
 
@@ -214,6 +223,65 @@ class FileRow(Row):
     sha256: Mapped[str]
     """Names the content; several files may share one."""
     expires_at: Mapped[int | None]
+
+
+class VectorStoreRow(Row):
+    __tablename__ = "vector_stores"
+    __table_args__ = (Index(None, "expires_at"),)
+
+    name: Mapped[str]
+    description: Mapped[str | None]
+    metadata_: Mapped[Json] = mapped_column("metadata")
+    expires_after: Mapped[Json | None]
+    expires_at: Mapped[int | None]
+    last_active_at: Mapped[int]
+
+
+class VectorStoreBatchRow(Row):
+    __tablename__ = "vector_store_batches"
+    __table_args__ = (Index(None, "vector_store_id"),)
+
+    vector_store_id: Mapped[str] = mapped_column(ForeignKey("vector_stores.id", ondelete="CASCADE"))
+    is_cancelled: Mapped[bool]
+
+
+class VectorStoreFileRow(Row):
+    """A file in a vector store; `id` is the file's own, so another store may have it too."""
+
+    __tablename__ = "vector_store_files"
+    __table_args__ = (
+        Index(None, "vector_store_id", "id", unique=True),
+        Index(None, "status", "position"),
+        Index(None, "status", "batch_id", "position"),
+        Index(None, "vector_store_id", "status"),
+        Index(None, "batch_id"),
+        Index(None, "id"),
+        # A position names one file in one store for ever: whoever still works on it may tell.
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[str] = mapped_column(ForeignKey("files.id", ondelete="CASCADE"), sort_order=-2)
+    vector_store_id: Mapped[str] = mapped_column(ForeignKey("vector_stores.id", ondelete="CASCADE"))
+    batch_id: Mapped[str | None]
+    status: Mapped[str]
+    last_error: Mapped[Json | None]
+    usage_bytes: Mapped[int]
+    attributes: Mapped[Json]
+    chunking_strategy: Mapped[Json]
+    attempts: Mapped[int]
+    """How often it was begun without coming to an end: a file may bring the server down."""
+    embedder: Mapped[str | None]
+    """The embedder that has dealt with it; until one has, keywords alone find it."""
+
+
+class IndexRemovalRow(Base):
+    """What the search index must still forget: a file of a store, or the whole store."""
+
+    __tablename__ = "index_removals"
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    vector_store_id: Mapped[str]
+    file_id: Mapped[str | None]
 
 
 class ModelCallRow(Base):

@@ -18,6 +18,7 @@ def shared_server(
         model_base_url=endpoint_server.base_url,
         model_api="chat_completions",
         data_dir=tmp_path_factory.mktemp("data"),
+        embedder="off",
     )
     with ThreadServer(settings) as server:
         yield server

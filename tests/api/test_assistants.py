@@ -60,7 +60,6 @@ def test_file_search_is_echoed_with_its_defaults(client: OpenAI) -> None:
         {
             "type": "file_search",
             "file_search": {
-                "max_num_results": None,
                 "ranking_options": {"score_threshold": 0.0, "ranker": "default_2024_08_21"},
             },
         }
@@ -71,6 +70,7 @@ def test_file_search_is_echoed_with_its_defaults(client: OpenAI) -> None:
 
 def test_every_parameter_is_kept_as_sent(client: OpenAI) -> None:
     schema = {"type": "object", "properties": {"x": {"type": "number"}}}
+    store_id = client.vector_stores.create().id
     sent = {
         "model": "gpt-4-1106-preview",
         "name": "N" * 256,
@@ -86,7 +86,7 @@ def test_every_parameter_is_kept_as_sent(client: OpenAI) -> None:
         },
         "tool_resources": {
             "code_interpreter": {"file_ids": [f"file-{number}" for number in range(20)]},
-            "file_search": {"vector_store_ids": ["vs_1"]},
+            "file_search": {"vector_store_ids": [store_id]},
         },
     }
 

@@ -16,8 +16,9 @@ def test_a_new_message_has_the_recorded_fields_and_defaults(client: OpenAI, thre
 
 
 def test_every_kind_of_part_and_attachment_is_kept(client: OpenAI, thread_id: str) -> None:
+    file_id = client.files.create(file=("a.txt", b"A"), purpose="assistants").id
     attachments: Any = [
-        {"file_id": "file-1", "tools": [{"type": "code_interpreter"}, {"type": "file_search"}]}
+        {"file_id": file_id, "tools": [{"type": "code_interpreter"}, {"type": "file_search"}]}
     ]
     message = client.beta.threads.messages.create(
         thread_id,
@@ -149,6 +150,11 @@ def test_the_messages_of_one_run_are_listed(client: OpenAI, thread_id: str) -> N
             {"role": "user", "content": [{"type": "image_url", "image_url": {"url": 1}}]},
             "content[0].image_url.url",
             "invalid_type",
+        ),
+        (
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a.png"}}]},
+            "content[0].image_url.url",
+            "invalid_value",
         ),
         (
             {"role": "user", "content": "x", "attachments": [{"tools": []}]},

@@ -151,6 +151,7 @@ def test_additional_instructions_and_messages_reach_the_model(
 
 
 def test_a_thread_and_its_run_are_created_together(client: OpenAI, tutor: Assistant) -> None:
+    store_id = client.vector_stores.create().id
     run = client.beta.threads.create_and_run_poll(
         assistant_id=tutor.id,
         thread={
@@ -158,7 +159,7 @@ def test_a_thread_and_its_run_are_created_together(client: OpenAI, tutor: Assist
             "metadata": {"kind": "thread"},
             "tool_resources": {"code_interpreter": {"file_ids": ["file-1"]}},
         },
-        tool_resources={"file_search": {"vector_store_ids": ["vs_1"]}},
+        tool_resources={"file_search": {"vector_store_ids": [store_id]}},
         metadata={"kind": "run"},
         poll_interval_ms=10,
     )
@@ -168,7 +169,7 @@ def test_a_thread_and_its_run_are_created_together(client: OpenAI, tutor: Assist
     assert thread["metadata"] == {"kind": "thread"}
     assert thread["tool_resources"] == {
         "code_interpreter": {"file_ids": ["file-1"]},
-        "file_search": {"vector_store_ids": ["vs_1"]},
+        "file_search": {"vector_store_ids": [store_id]},
     }
 
 

@@ -64,6 +64,7 @@ def test_an_invalid_message_leaves_no_thread_behind(server: ThreadServer) -> Non
 
 
 def test_a_thread_is_modified(client: OpenAI) -> None:
+    store_id = client.vector_stores.create().id
     thread = client.beta.threads.create(
         tool_resources={"code_interpreter": {"file_ids": ["file-1"]}}
     )
@@ -71,13 +72,13 @@ def test_a_thread_is_modified(client: OpenAI) -> None:
     updated = client.beta.threads.update(
         thread.id,
         metadata={"title": "Algebra"},
-        tool_resources={"file_search": {"vector_store_ids": ["vs_1"]}},
+        tool_resources={"file_search": {"vector_store_ids": [store_id]}},
     )
 
     assert updated.metadata == {"title": "Algebra"}
     assert updated.to_dict()["tool_resources"] == {
         "code_interpreter": {"file_ids": ["file-1"]},
-        "file_search": {"vector_store_ids": ["vs_1"]},
+        "file_search": {"vector_store_ids": [store_id]},
     }
 
 

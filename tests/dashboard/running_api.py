@@ -18,7 +18,9 @@ from lib.studio import run_studio
 
 
 @contextmanager
-def running_api(model_base_url: str, data_dir: Path) -> Iterator[str]:
+def running_api(
+    model_base_url: str, data_dir: Path, functions_dir: Path | None = None, **more: Any
+) -> Iterator[str]:
     """Serve the API until the block ends; gives its address, `/v1` included."""
     settings = Settings.model_validate(
         {
@@ -27,6 +29,9 @@ def running_api(model_base_url: str, data_dir: Path) -> Iterator[str]:
             "model": "gpt-4o-mini",
             "model_api": "chat_completions",
             "data_dir": data_dir,
+            "functions_dir": functions_dir,
+            "embedder": "off",
+            **more,
         }
     )
     server = uvicorn.Server(

@@ -26,6 +26,7 @@ def engine_server(
         model_base_url=endpoint_server.base_url,
         model_api=request.param,
         data_dir=tmp_path_factory.mktemp("data"),
+        embedder="off",
     )
     with ThreadServer(settings) as server:
         yield server

@@ -173,8 +173,8 @@ def test_a_thread_goes_on_after_a_cancelled_run(
 
 @pytest.fixture
 def hasty(start_server: StartServer) -> ThreadServer:
-    """A server on which runs expire after a second."""
-    return start_server(run_expires_after=1)
+    """A server on which runs expire after one to two seconds: times are whole seconds."""
+    return start_server(run_expires_after=2)
 
 
 def start(client: OpenAI, **more: Any) -> Run:
@@ -245,7 +245,7 @@ def test_a_run_may_ask_for_less_time(start_server: StartServer, endpoint: ModelE
     server = start_server()
     endpoint.will(HALF_SAID)
 
-    names = list(until_over(server, start(server.client(), expires_after=1)))
+    names = list(until_over(server, start(server.client(), expires_after=2)))
 
     assert names[-2:] == ["thread.run.expired", "done"]
 

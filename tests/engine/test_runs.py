@@ -187,7 +187,7 @@ def test_the_next_run_of_the_thread_sees_the_calls_of_the_last(
 def test_outputs_after_the_expiry_are_refused(
     start_server: StartServer, endpoint: ModelEndpoint
 ) -> None:
-    client = start_server(run_expires_after=1).client()
+    client = start_server(run_expires_after=2).client()
     endpoint.will(Answer(calls=[("get_time", "{}")]))
     assistant = client.beta.assistants.create(
         model="gpt-4o-mini",

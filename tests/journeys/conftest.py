@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -31,14 +32,23 @@ CHROMIUM_FLAGS = [
 
 @pytest.fixture
 def studio(endpoint: ModelEndpoint, tmp_path: Path) -> Iterator[str]:
-    """The address of the product, started as a user starts it, its model a double."""
-    environment = {
-        **os.environ,
+    """The address of the product, its model a double."""
+    settings = {
         "MODEL_BASE_URL": endpoint.base_url,
         "MODEL_API": "chat_completions",
         "MODEL": "gpt-4o-mini",
-        "DATA_DIR": str(tmp_path / "data"),
+        "EMBEDDER": "off",
     }
+    with running_product(tmp_path, settings) as address:
+        yield address
+
+
+@contextmanager
+def running_product(tmp_path: Path, settings: dict[str, str]) -> Iterator[str]:
+    """Start the product as a user starts it. Yields its address."""
+    environment = {**os.environ, "DATA_DIR": str(tmp_path / "data"), **settings}
+    # The SDK in the tests insists on a key; the product would take it for one of OpenAI's.
+    environment.pop("OPENAI_API_KEY", None)
     port = _free_port()
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
     with (tmp_path / "console.log").open("wb") as console:
@@ -63,8 +73,9 @@ def client(studio: str) -> OpenAI:
     return OpenAI(base_url=f"{studio}/v1", api_key="no-key-needed")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """One Chromium for all journeys. It ends with them: its event loop would be in others' way."""
     with sync_playwright() as playwright:
         executable = shutil.which("chromium") or playwright.chromium.executable_path
         assert Path(executable).exists(), "run `python -m playwright install chromium` first"

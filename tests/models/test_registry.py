@@ -146,7 +146,7 @@ async def test_the_list_is_asked_for_once_for_many_runs(
 
 async def test_with_the_embedded_model_every_name_is_its_own() -> None:
     embedded = Embedded()
-    registry = ModelRegistry(Settings(_env_file=None), embedded)
+    registry = ModelRegistry(Settings(_env_file=None, openai_api_key=None), embedded)
 
     resolved = await registry.resolve("gpt-4-1106-preview")
 
@@ -157,7 +157,7 @@ async def test_with_the_embedded_model_every_name_is_its_own() -> None:
 async def test_the_embedded_models_health_is_its_state() -> None:
     loading = Embedded(state=State("downloading", "The model is being fetched."))
 
-    health = await ModelRegistry(Settings(_env_file=None), loading).health()
+    health = await ModelRegistry(Settings(_env_file=None, openai_api_key=None), loading).health()
 
     assert (health.kind, health.reachable) == ("embedded", False)
     assert health.message == "The model is being fetched."

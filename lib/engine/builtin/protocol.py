@@ -82,8 +82,8 @@ class BuiltinTool(Protocol):
         """Run one call. Whatever goes wrong inside is told to the model, never raised."""
         ...
 
-    async def shaper(self, steps: Sequence[StepRow], fresh: int) -> Shaper:
-        """For an answer after these steps of its run, oldest first; the last `fresh` are new."""
+    async def shaper(self, run: RunRow, steps: Sequence[StepRow], fresh: int) -> Shaper:
+        """For an answer after these steps of the run, oldest first; the last `fresh` are new."""
         ...
 
     async def forget(self, thread_id: str) -> None:

@@ -61,6 +61,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_files_sha256"), ["sha256"], unique=False)
 
     op.create_table(
+        "index_removals",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("vector_store_id", sa.String(), nullable=False),
+        sa.Column("file_id", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_index_removals")),
+    )
+    op.create_table(
+        "prompt_batches",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("assistant_id", sa.String(), nullable=False),
+        sa.Column("concurrency", sa.Integer(), nullable=False),
+        sa.Column("cancelled_at", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_prompt_batches")),
+        sa.UniqueConstraint("id", name=op.f("uq_prompt_batches_id")),
+    )
+    op.create_table(
         "threads",
         sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("id", sa.String(), nullable=False),
@@ -75,6 +94,25 @@ def upgrade() -> None:
     with op.batch_alter_table("threads", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("ix_threads_last_active_at"), ["last_active_at"], unique=False
+        )
+
+    op.create_table(
+        "vector_stores",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("description", sa.String(), nullable=True),
+        sa.Column("metadata", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("expires_after", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("expires_at", sa.Integer(), nullable=True),
+        sa.Column("last_active_at", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_vector_stores")),
+        sa.UniqueConstraint("id", name=op.f("uq_vector_stores_id")),
+    )
+    with op.batch_alter_table("vector_stores", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_vector_stores_expires_at"), ["expires_at"], unique=False
         )
 
     op.create_table(
@@ -104,6 +142,32 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_messages_thread_id_position"), ["thread_id", "position"], unique=False
         )
+
+    op.create_table(
+        "prompt_batch_items",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("batch_id", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("prompt", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.String(), nullable=True),
+        sa.Column("thread_id", sa.String(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["batch_id"],
+            ["prompt_batches.id"],
+            name=op.f("fk_prompt_batch_items_batch_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_prompt_batch_items")),
+    )
+    with op.batch_alter_table("prompt_batch_items", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_prompt_batch_items_batch_id_number"),
+            ["batch_id", "number"],
+            unique=False,
+        )
+        batch_op.create_index(batch_op.f("ix_prompt_batch_items_run_id"), ["run_id"], unique=False)
 
     op.create_table(
         "queued_messages",
@@ -163,6 +227,14 @@ def upgrade() -> None:
         sa.Column("completed_at", sa.Integer(), nullable=True),
         sa.Column("cancelled_at", sa.Integer(), nullable=True),
         sa.Column("failed_at", sa.Integer(), nullable=True),
+        sa.Column("duration_ms", sa.Integer(), nullable=True),
+        sa.Column("waited_ms", sa.Integer(), nullable=True),
+        sa.Column("step_count", sa.Integer(), nullable=True),
+        sa.Column("prompt_tokens", sa.Integer(), nullable=True),
+        sa.Column("cached_tokens", sa.Integer(), nullable=True),
+        sa.Column("completion_tokens", sa.Integer(), nullable=True),
+        sa.Column("reasoning_tokens", sa.Integer(), nullable=True),
+        sa.Column("cost", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(
             ["thread_id"], ["threads.id"], name=op.f("fk_runs_thread_id"), ondelete="CASCADE"
         ),
@@ -174,7 +246,30 @@ def upgrade() -> None:
             batch_op.f("ix_runs_assistant_id_position"), ["assistant_id", "position"], unique=False
         )
         batch_op.create_index(
+            "ix_runs_figures",
+            [
+                "status",
+                "created_at",
+                "assistant_id",
+                "thread_id",
+                "model",
+                "answered_by",
+                "duration_ms",
+                "waited_ms",
+                "step_count",
+                "prompt_tokens",
+                "cached_tokens",
+                "completion_tokens",
+                "reasoning_tokens",
+                "cost",
+            ],
+            unique=False,
+        )
+        batch_op.create_index(
             batch_op.f("ix_runs_status_expires_at"), ["status", "expires_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_runs_status_position"), ["status", "position"], unique=False
         )
         batch_op.create_index(
             batch_op.f("ix_runs_thread_id_position"), ["thread_id", "position"], unique=False
@@ -208,6 +303,79 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "vector_store_batches",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("vector_store_id", sa.String(), nullable=False),
+        sa.Column("is_cancelled", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["vector_store_id"],
+            ["vector_stores.id"],
+            name=op.f("fk_vector_store_batches_vector_store_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_vector_store_batches")),
+        sa.UniqueConstraint("id", name=op.f("uq_vector_store_batches_id")),
+    )
+    with op.batch_alter_table("vector_store_batches", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_vector_store_batches_vector_store_id"), ["vector_store_id"], unique=False
+        )
+
+    op.create_table(
+        "vector_store_files",
+        sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("vector_store_id", sa.String(), nullable=False),
+        sa.Column("batch_id", sa.String(), nullable=True),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("last_error", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("usage_bytes", sa.Integer(), nullable=False),
+        sa.Column("attributes", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("chunking_strategy", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("embedder", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["id"], ["files.id"], name=op.f("fk_vector_store_files_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["vector_store_id"],
+            ["vector_stores.id"],
+            name=op.f("fk_vector_store_files_vector_store_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_vector_store_files")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("vector_store_files", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_vector_store_files_batch_id"), ["batch_id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_vector_store_files_id"), ["id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_vector_store_files_status_batch_id_position"),
+            ["status", "batch_id", "position"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_vector_store_files_status_position"),
+            ["status", "position"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_vector_store_files_vector_store_id_id"),
+            ["vector_store_id", "id"],
+            unique=True,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_vector_store_files_vector_store_id_status"),
+            ["vector_store_id", "status"],
+            unique=False,
+        )
+
+    op.create_table(
         "model_calls",
         sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("run_id", sa.String(), nullable=False),
@@ -221,6 +389,7 @@ def upgrade() -> None:
         sa.Column("usage", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("error", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("cost", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(
             ["run_id"], ["runs.id"], name=op.f("fk_model_calls_run_id"), ondelete="CASCADE"
         ),
@@ -231,6 +400,15 @@ def upgrade() -> None:
             batch_op.f("ix_model_calls_run_id_position"), ["run_id", "position"], unique=False
         )
 
+    op.create_table(
+        "run_drafts",
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("values", sa.JSON(none_as_null=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name=op.f("fk_run_drafts_run_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", name=op.f("pk_run_drafts")),
+    )
     op.create_table(
         "steps",
         sa.Column("position", sa.Integer(), autoincrement=True, nullable=False),
@@ -287,10 +465,24 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_steps_run_id_position"))
 
     op.drop_table("steps")
+    op.drop_table("run_drafts")
     with op.batch_alter_table("model_calls", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_model_calls_run_id_position"))
 
     op.drop_table("model_calls")
+    with op.batch_alter_table("vector_store_files", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_vector_store_files_vector_store_id_status"))
+        batch_op.drop_index(batch_op.f("ix_vector_store_files_vector_store_id_id"))
+        batch_op.drop_index(batch_op.f("ix_vector_store_files_status_position"))
+        batch_op.drop_index(batch_op.f("ix_vector_store_files_status_batch_id_position"))
+        batch_op.drop_index(batch_op.f("ix_vector_store_files_id"))
+        batch_op.drop_index(batch_op.f("ix_vector_store_files_batch_id"))
+
+    op.drop_table("vector_store_files")
+    with op.batch_alter_table("vector_store_batches", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_vector_store_batches_vector_store_id"))
+
+    op.drop_table("vector_store_batches")
     with op.batch_alter_table("sandbox_files", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sandbox_files_thread_id_name"))
 
@@ -303,7 +495,9 @@ def downgrade() -> None:
             ),
         )
         batch_op.drop_index(batch_op.f("ix_runs_thread_id_position"))
+        batch_op.drop_index(batch_op.f("ix_runs_status_position"))
         batch_op.drop_index(batch_op.f("ix_runs_status_expires_at"))
+        batch_op.drop_index("ix_runs_figures")
         batch_op.drop_index(batch_op.f("ix_runs_assistant_id_position"))
 
     op.drop_table("runs")
@@ -311,15 +505,26 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_queued_messages_thread_id_position"))
 
     op.drop_table("queued_messages")
+    with op.batch_alter_table("prompt_batch_items", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_prompt_batch_items_run_id"))
+        batch_op.drop_index(batch_op.f("ix_prompt_batch_items_batch_id_number"))
+
+    op.drop_table("prompt_batch_items")
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_messages_thread_id_position"))
         batch_op.drop_index(batch_op.f("ix_messages_run_id"))
 
     op.drop_table("messages")
+    with op.batch_alter_table("vector_stores", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_vector_stores_expires_at"))
+
+    op.drop_table("vector_stores")
     with op.batch_alter_table("threads", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_threads_last_active_at"))
 
     op.drop_table("threads")
+    op.drop_table("prompt_batches")
+    op.drop_table("index_removals")
     with op.batch_alter_table("files", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_files_sha256"))
 

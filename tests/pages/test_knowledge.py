@@ -1,0 +1,89 @@
+from openai import OpenAI
+
+from lib.dashboard.studio_api import list_store_files
+from tests.pages.conftest import OpenPage
+from tests.pages.elements import button, words
+
+
+def fill(client: OpenAI, store_id: str, name: str, text: str) -> None:
+    client.vector_stores.files.upload_and_poll(vector_store_id=store_id, file=(name, text.encode()))
+
+
+def test_an_empty_studio_offers_a_first_store(open_page: OpenPage) -> None:
+    page = open_page("knowledge")
+
+    button(page, "Create a store").click().run()
+
+    assert not page.exception
+    assert page.text_input[0].label == "Name"
+    assert button(page, "Create store")
+
+
+def test_files_are_shown_with_their_state_and_reason(open_page: OpenPage, client: OpenAI) -> None:
+    store = client.vector_stores.create(name="Animals")
+    fill(client, store.id, "cats.md", "Cats sleep.")
+    fill(client, store.id, "setup.exe", "MZ")
+
+    page = open_page("knowledge", store=store.id)
+
+    assert not page.exception
+    table = page.dataframe[0].value
+    assert list(table["File"]) == ["setup.exe", "cats.md"]
+    assert table["State"][0].startswith("Files ending in .exe cannot be searched")
+    assert table["State"][1] == "Searchable by keywords"
+    assert "2 files · 1 failed" in words(page)
+
+
+def test_uploaded_files_become_searchable(open_page: OpenPage, client: OpenAI) -> None:
+    store = client.vector_stores.create(name="Animals")
+    page = open_page("knowledge", store=store.id)
+
+    page.file_uploader[0].set_value(
+        [("cats.txt", b"Cats sleep.", "text/plain"), ("dogs.txt", b"Dogs run.", "text/plain")]
+    )
+    button(page, "Put into the store").click().run()
+
+    assert not page.exception
+    names = {file.filename for file in list_store_files(client, store.id, 10)}
+    assert names == {"cats.txt", "dogs.txt"}
+
+
+def test_a_search_shows_the_passages_with_the_words_marked(
+    open_page: OpenPage, client: OpenAI
+) -> None:
+    store = client.vector_stores.create(name="Animals")
+    fill(client, store.id, "cats.md", "Cats *sleep* sixteen hours.")
+    page = open_page("knowledge", store=store.id)
+
+    page.text_input[0].set_value("how long do cats sleep?").run()
+
+    assert not page.exception
+    assert r":orange-background[Cats] \*:orange-background[sleep]\* sixteen" in words(page)
+    assert "no. 1 by keywords" in words(page)
+
+
+def test_a_store_is_linked_to_an_assistant_in_one_click(
+    open_page: OpenPage, client: OpenAI
+) -> None:
+    assistant = client.beta.assistants.create(model="gpt-4o-mini", name="Poet")
+    store = client.vector_stores.create(name="Poems")
+    page = open_page("knowledge", store=store.id)
+
+    page.multiselect[0].set_value([assistant.id]).run()
+
+    linked = client.beta.assistants.retrieve(assistant.id)
+    assert not page.exception
+    assert [tool.type for tool in linked.tools] == ["file_search"]
+    assert linked.tool_resources is not None
+    assert linked.tool_resources.file_search is not None
+    assert linked.tool_resources.file_search.vector_store_ids == [store.id]
+
+
+def test_deleting_a_store_asks_first(open_page: OpenPage, client: OpenAI) -> None:
+    store = client.vector_stores.create(name="Poems")
+    page = open_page("knowledge", store=store.id)
+
+    button(page, "Delete").click().run()
+
+    assert "**Poems** will be gone for good" in words(page)
+    assert client.vector_stores.retrieve(store.id).name == "Poems"
