@@ -37,6 +37,8 @@ PROMPTS = 1_000
 TIMES = 15
 _DAYS = 90
 _DAY = 24 * 3600
+_NO_DOUBLE_CLICK = 800.0
+"""Milliseconds."""
 _CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 
 
@@ -234,7 +236,7 @@ def page_times(browser: Browser, server: Server) -> list[tuple[str, str, str]]:
     load(page, f"{root}/runs", table)
     turned = timed(lambda: _turn_page(page), 8)
     load(page, f"{root}/runs", table)
-    opened = timed(lambda: _open_and_close(page), 8)
+    opened = [_time_to_open(page) for _ in range(9)][1:]
     ratio = statistics.median(runs) / statistics.median(empty)
     page.close()
     return [
@@ -242,7 +244,7 @@ def page_times(browser: Browser, server: Server) -> list[tuple[str, str, str]]:
         ("page load of an empty page", milliseconds(empty), ""),
         ("against the empty page", f"{ratio:.2f} times", "≤ 1.5 times"),
         ("click on Older and back, until drawn", milliseconds(turned), "≤ 2 × 150 ms"),
-        ("a run of 200 steps, opened by its row and closed", milliseconds(opened), "≤ 300 ms"),
+        ("a run of 200 steps, from the click until drawn", milliseconds(opened), "≤ 300 ms"),
     ]
 
 
@@ -253,12 +255,20 @@ def _turn_page(page: Page) -> None:
     page.get_by_text("Page 1", exact=True).wait_for()
 
 
-def _open_and_close(page: Page) -> None:
+def _time_to_open(page: Page) -> float:
+    """Seconds from the click on the newest run's row until its steps are drawn."""
     rows = page.get_by_test_id("stDataFrame").first
+    drawn = page.get_by_text("Choose a step to see it whole.")
+    began = time.perf_counter()
     rows.click(position={"x": 12, "y": 52})
-    page.get_by_text("Choose a step to see it whole.").wait_for()
+    drawn.wait_for()
+    taken = time.perf_counter() - began
+    # A second click right after the first would be a double click.
+    page.wait_for_timeout(_NO_DOUBLE_CLICK)
     rows.click(position={"x": 12, "y": 52})
-    page.get_by_text("Choose a step to see it whole.").wait_for(state="detached")
+    drawn.wait_for(state="detached")
+    page.wait_for_timeout(_NO_DOUBLE_CLICK)
+    return taken
 
 
 def batch_times(
