@@ -53,6 +53,14 @@ class Settings(BaseSettings):
     otel_exporter_otlp_endpoint: str | None = None
     trace_content: bool = False
     code_interpreter: Literal["auto", "bubblewrap", "landlock", "off"] = "auto"
+    code_timeout: float = Field(default=60.0, ge=1, le=3600)
+    code_cpu_seconds: float = Field(default=120.0, ge=1, le=24 * 3600)
+    code_memory_mb: int = Field(default=2048, ge=512)
+    code_processes: int = Field(default=64, ge=16, le=4096)
+    code_file_mb: int = Field(default=512, ge=1)
+    code_disk_mb: int = Field(default=2048, ge=16)
+    code_output_kb: int = Field(default=256, ge=1, le=16 * 1024)
+    code_idle_minutes: float = Field(default=60.0, gt=0)
     embedder: Literal["minilm", "endpoint", "off"] = "minilm"
     embedding_base_url: str | None = None
     embedding_model: str | None = None

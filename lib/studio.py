@@ -22,6 +22,7 @@ from lib.settings import Settings
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
 from lib.tools.code_interpreter.interpreter import CodeInterpreter
+from lib.tools.code_interpreter.limits import MIB, Limits
 from lib.tools.functions.folder import FunctionFolder
 
 logger = logging.getLogger(__name__)
@@ -66,9 +67,7 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     embedded = _embedded(settings)
     data_dir = settings.data_dir.resolve()
     blobs = Blobs(data_dir / "files")
-    code = CodeInterpreterTool(
-        CodeInterpreter(data_dir / "sandbox", settings.code_interpreter), store, blobs
-    )
+    code = CodeInterpreterTool(_code_interpreter(settings), store, blobs)
     index, is_new = await asyncio.to_thread(open_index, data_dir / "search.db")
     ingestion = Ingestion(store, blobs, index, embedder_source(settings), is_new)
     search = StoreSearch(store, index, ingestion.embedders)
@@ -108,6 +107,24 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
         await code.close()
         await models.close()
         store.close()
+
+
+def _code_interpreter(settings: Settings) -> CodeInterpreter:
+    limits = Limits(
+        wall_seconds=settings.code_timeout,
+        cpu_seconds=settings.code_cpu_seconds,
+        memory_bytes=settings.code_memory_mb * MIB,
+        processes=settings.code_processes,
+        file_bytes=settings.code_file_mb * MIB,
+        disk_bytes=settings.code_disk_mb * MIB,
+        output_bytes=settings.code_output_kb * 1024,
+    )
+    return CodeInterpreter(
+        settings.data_dir.resolve() / "sandbox",
+        settings.code_interpreter,
+        limits,
+        settings.code_idle_minutes * 60,
+    )
 
 
 def _embedded(settings: Settings) -> EmbeddedProvider | None:

@@ -63,6 +63,17 @@ def tools_step(*functions: str) -> RunStep:
     )
 
 
+def code_step(code: str, logs: str, status: str = "completed") -> RunStep:
+    outputs = [{"type": "logs", "logs": logs}] if logs else []
+    call = {
+        "id": "call_1",
+        "type": "code_interpreter",
+        "code_interpreter": {"input": code, "outputs": outputs},
+    }
+    details = {"type": "tool_calls", "tool_calls": [call]}
+    return _step(status, type="tool_calls", step_details=details)
+
+
 def message(text: str, **fields: Any) -> Message:
     return Message.model_validate(
         {

@@ -19,7 +19,7 @@ from lib.studio import run_studio
 
 @contextmanager
 def running_api(
-    model_base_url: str, data_dir: Path, functions_dir: Path | None = None
+    model_base_url: str, data_dir: Path, functions_dir: Path | None = None, **more: Any
 ) -> Iterator[str]:
     """Serve the API until the block ends; gives its address, `/v1` included."""
     settings = Settings.model_validate(
@@ -31,6 +31,7 @@ def running_api(
             "data_dir": data_dir,
             "functions_dir": functions_dir,
             "embedder": "off",
+            **more,
         }
     )
     server = uvicorn.Server(

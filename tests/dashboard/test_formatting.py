@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lib.dashboard.formatting import ago, duration, megabytes, moment, sentence, shortened
+from lib.dashboard.formatting import ago, duration, megabytes, moment, sentence, shortened, size
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,11 @@ def test_long_texts_become_one_short_line() -> None:
 )
 def test_sentences_begin_and_end_as_sentences(text: str, told: str) -> None:
     assert sentence(text) == told
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (3_100, "3.1 kB"), (2_500_000, "2.5 MB")],
+)
+def test_sizes_read_as_downloads_say_them(count: int, words: str) -> None:
+    assert size(count) == words

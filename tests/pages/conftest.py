@@ -26,9 +26,18 @@ def functions_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def api_url(endpoint: ModelEndpoint, tmp_path: Path, functions_dir: Path) -> Iterator[str]:
+def code_interpreter() -> str:
+    """Where code runs: nowhere, which starts sooner, except in the tests that are about it."""
+    return "off"
+
+
+@pytest.fixture
+def api_url(
+    endpoint: ModelEndpoint, tmp_path: Path, functions_dir: Path, code_interpreter: str
+) -> Iterator[str]:
     """The address of the real API, running for this test."""
-    with running_api(endpoint.base_url, tmp_path, functions_dir) as url:
+    more = {"code_interpreter": code_interpreter}
+    with running_api(endpoint.base_url, tmp_path, functions_dir, **more) as url:
         yield url
 
 

@@ -4,6 +4,7 @@ import asyncio
 import io
 import re
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +32,7 @@ from lib.store.tables import (
     ThreadRow,
 )
 from lib.tools.code_interpreter.events import Done, Image, LogText, OutputFile
+from lib.tools.code_interpreter.input_files import names_for
 from lib.tools.code_interpreter.interpreter import CodeInterpreter, UnavailableError
 from lib.tools.code_interpreter.sandbox.protocol import SandboxError
 from lib.tools.code_interpreter.session import Session as SandboxSession
@@ -38,17 +40,28 @@ from lib.tools.code_interpreter.session import Session as SandboxSession
 TYPE = "code_interpreter"
 
 _DESCRIPTION = (
-    "Runs Python code and returns what it prints and the value of its last expression. Variables "
+    "Runs Python code and returns what it prints and the value of its last expression; nothing "
+    "else is returned, so call the functions you define and print their results. Variables "
     "are kept between calls. numpy, pandas, matplotlib, scipy, pillow, pypdf, openpyxl and "
     "python-docx are installed; there is no network. Figures are shown to the user. Save files "
     "for the user under /mnt/data and link to them as [name](sandbox:/mnt/data/name)."
 )
 _PARAMETERS: Json = {
     "type": "object",
-    "properties": {"code": {"type": "string", "description": "Python code to run."}},
+    "properties": {
+        "code": {
+            "type": "string",
+            "description": "A complete Python program that prints the result.",
+        }
+    },
     "required": ["code"],
     "additionalProperties": False,
 }
+_CODE = re.compile(r'"code"\s*:\s*("(?:[^"\\]|\\.)*"?)', re.DOTALL)
+_CONTROL = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_NAME_ENDS = r"(?![\w/-]|\.\w)"
+"""After a file's name: `data.csv.` may end a sentence, `data.csv.gz` is another file."""
+_NO_CODE = '[The call had no code. Give it as {"code": "…"}.]\n'
 _MOST_TOLD = 20_000
 """Characters of a cell's output that the model is told; people see all of it."""
 
@@ -127,7 +140,7 @@ class CodeInterpreterTool:
         try:
             value = from_json(arguments, allow_partial="trailing-strings")
         except ValueError:
-            return ""
+            return _code_in_broken_json(arguments)
         code = value.get("code") if isinstance(value, dict) else None
         return code if isinstance(code, str) else ""
 
@@ -135,13 +148,20 @@ class CodeInterpreterTool:
         code = self.written(invocation.arguments)
         cell = _Cell()
         invocation.section.update(input=code, outputs=cell.outputs)
+        if not code.strip():
+            emit({"outputs": [cell.log(_NO_CODE)]})
+            return Outcome(cell.told())
         try:
             session = await self._interpreter.session(invocation.run.thread_id)
             await self._place_files(session, invocation.run)
-            async for event in session.execute(code):
-                await self._take(invocation.run.thread_id, cell, event, emit)
+            # Closed at once when this is cancelled: the session is free for the next cell then.
+            async with aclosing(session.execute(code)) as events:
+                async for event in events:
+                    await self._take(invocation.run.thread_id, cell, event, emit)
         except (SandboxError, UnavailableError, StorageError) as error:
-            emit({"outputs": [cell.log(f"[The code could not be run: {error}]")]})
+            emit({"outputs": [cell.log(f"[The code could not be run: {error}]\n")]})
+        except OSError as error:
+            emit({"outputs": [cell.log(f"[The code could not be run: {error.strerror}]\n")]})
         return Outcome(cell.told(), {"images": cell.images, "files": cell.files})
 
     async def shaper(self, run: RunRow, steps: Sequence[StepRow], fresh: int) -> Shaper:
@@ -239,8 +259,20 @@ class CodeShaper:
                 "end_index": link.end(),
                 "file_path": {"file_id": spellings[link.group(1)]},
             }
-            for link in re.finditer(f"sandbox:/mnt/data/({names})", said)
+            for link in re.finditer(f"sandbox:/mnt/data/({names}){_NAME_ENDS}", said)
         ]
+
+
+def _code_in_broken_json(arguments: str) -> str:
+    """Small models write line breaks into JSON strings as they are, which JSON forbids."""
+    found = _CODE.search(arguments)
+    if found is None:
+        return ""
+    try:
+        code = from_json(found[1].translate(_CONTROL), allow_partial="trailing-strings")
+    except ValueError:
+        return ""
+    return str(code)
 
 
 def _output_row(received: Received, filename: str) -> FileRow:
@@ -292,8 +324,11 @@ def _names(session: Session, run: RunRow) -> list[str]:
         .where(SandboxFileRow.thread_id == run.thread_id)
         .order_by(SandboxFileRow.position)
     )
-    coming = [file.filename for file in _not_yet_placed(session, run)]
-    return list(dict.fromkeys([*placed, *coming]))
+    names = list(dict.fromkeys(placed))
+    for file in _not_yet_placed(session, run):
+        free = (name for name in names_for(file.filename) if name not in names)
+        names.append(next(free))
+    return names
 
 
 def _file_ids_by_name(session: Session, thread_id: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from lib.tools.code_interpreter.limits import MIB
@@ -19,22 +20,33 @@ def place(directory: Path, name: str, content: bytes | Path) -> str:
 
     Returns the name used. What is there already is never opened, followed or replaced.
     """
-    wanted = PurePosixPath(safe_name(name))
     anchor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for number in itertools.count(1):
-            used = wanted.name if number == 1 else f"{wanted.stem} ({number}){wanted.suffix}"
+        for used in names_for(name):
             try:
                 handle = os.open(
                     used, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=anchor
                 )
             except FileExistsError:
                 continue
-            _fill(handle, content)
+            try:
+                _fill(handle, content)
+            except OSError:
+                # Half a file under its own name would pass for the whole.
+                os.unlink(used, dir_fd=anchor)
+                raise
             return used
     finally:
         os.close(anchor)
-    raise AssertionError("unreachable: the count never ends")
+    raise AssertionError("unreachable: the names never end")
+
+
+def names_for(name: str) -> Iterator[str]:
+    """The names that a file may get, the best first, without end: `a.csv`, `a (2).csv` …"""
+    wanted = PurePosixPath(safe_name(name))
+    yield wanted.name
+    for number in itertools.count(2):
+        yield f"{wanted.stem} ({number}){wanted.suffix}"
 
 
 def _fill(handle: int, content: bytes | Path) -> None:

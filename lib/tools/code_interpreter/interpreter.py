@@ -61,23 +61,25 @@ class CodeInterpreter:
             raise UnavailableError(self.status.reason)
         self._sandboxes.check_key(key)
         if key not in self._sessions:
-            await self._make_room()
-            self._sessions[key] = Session(self._creator(self._sandboxes, key), self._limits)
+            create = self._creator(self._sandboxes, key)
+            is_resumed = self._sandboxes.has_files(key)
+            self._sessions[key] = Session(create, self._limits, is_resumed)
         return self._sessions[key]
 
     def _creator(self, sandboxes: LocalSandboxes, key: str) -> Callable[[], Awaitable[Sandbox]]:
         async def create() -> Sandbox:
+            await self._make_room()
             return await sandboxes.create(key)
 
         return create
 
     async def _make_room(self) -> None:
-        idle = {key: session.idle_seconds for key, session in self._sessions.items()}
-        if len(idle) < _SESSIONS_AT_MOST:
+        open_sessions = [session for session in self._sessions.values() if session.is_open]
+        if len(open_sessions) < _SESSIONS_AT_MOST:
             return
-        longest = max(idle, key=lambda key: idle[key])
-        if idle[longest] > 0:
-            await self._sessions[longest].close()
+        longest = max(open_sessions, key=lambda session: session.idle_seconds)
+        if longest.idle_seconds > 0:
+            await longest.close()
 
     async def _close_idle_sessions(self) -> None:
         while True:

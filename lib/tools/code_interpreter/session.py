@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
 from lib.tools.code_interpreter.events import Done, Event, LogText
@@ -15,14 +15,22 @@ _FRESH = "[This is a new session: variables of earlier cells are gone, files are
 class Session:
     """Runs cells in a sandbox, and takes a fresh one when the last was lost or put away."""
 
-    def __init__(self, create: Callable[[], Awaitable[Sandbox]], limits: Limits) -> None:
+    def __init__(
+        self, create: Callable[[], Awaitable[Sandbox]], limits: Limits, is_resumed: bool = False
+    ) -> None:
+        """`is_resumed`: an earlier process left files, and variables that are gone."""
         self._create = create
         self._limits = limits
         self._sandbox: Sandbox | None = None
         self._has_run = False
-        self._lost_variables = False
+        self._lost_variables = is_resumed
         self._turn = asyncio.Lock()
         self._last_used = time.monotonic()
+
+    @property
+    def is_open(self) -> bool:
+        """True while it holds a sandbox."""
+        return self._sandbox is not None
 
     @property
     def idle_seconds(self) -> float:
@@ -31,7 +39,9 @@ class Session:
             return 0.0
         return time.monotonic() - self._last_used
 
-    async def execute(self, code: str, wall_seconds: float | None = None) -> AsyncIterator[Event]:
+    async def execute(
+        self, code: str, wall_seconds: float | None = None
+    ) -> AsyncGenerator[Event, None]:
         """Run one cell and yield what comes of it, ending with `Done`.
 
         `wall_seconds` can only shorten the limit. Leaving the loop early, or being
@@ -58,8 +68,10 @@ class Session:
                 await events.aclose()  # type: ignore[attr-defined]
 
     async def _ready(self) -> Sandbox:
-        if self._sandbox and not self._sandbox.alive:
-            await self._put_away()
+        if self._sandbox:
+            await self._sandbox.settle()
+            if not self._sandbox.alive:
+                await self._put_away()
         if not self._sandbox:
             self._sandbox = await self._create()
         return self._sandbox
@@ -89,5 +101,5 @@ class Session:
     async def _put_away(self) -> None:
         if self._sandbox:
             sandbox, self._sandbox = self._sandbox, None
-            self._lost_variables = self._has_run
+            self._lost_variables = self._lost_variables or self._has_run
             await sandbox.close()

@@ -108,6 +108,9 @@ class LocalSandboxes:
             return await self._new_box(data)
         return await self._adopt(data)
 
+    def has_files(self, key: str) -> bool:
+        return (self._files / "kept" / key).exists()
+
     def check_key(self, key: str) -> None:
         """Raises SandboxError for a key that could not be a directory's name."""
         if not _KEY.fullmatch(key):
@@ -182,7 +185,7 @@ class LocalSandbox:
         return not self._box.ended.is_set()
 
     async def execute(self, code: str, wall_seconds: float) -> AsyncIterator[SandboxEvent]:
-        await self._settle()
+        await self.settle()
         if not self.alive:
             raise SandboxError("the sandbox has ended")
         self._cells += 1
@@ -197,8 +200,7 @@ class LocalSandbox:
         finally:
             cell.abandon()
 
-    async def _settle(self) -> None:
-        """Wait for a cell that nobody listens to any more."""
+    async def settle(self) -> None:
         if self._cell:
             await self._cell.finished()
 
@@ -212,7 +214,7 @@ class LocalSandbox:
             self._cell.interrupt("stopped on request")
 
     async def put(self, name: str, content: bytes | Path) -> str:
-        await self._settle()
+        await self.settle()
         return await asyncio.to_thread(input_files.place, self._places.data, name, content)
 
     async def get(self, name: str) -> bytes:
@@ -233,7 +235,7 @@ class LocalSandbox:
         self._client.signal(self._box, "kill")
         if self._client.running:
             await self._box.ended.wait()
-        await self._settle()
+        await self.settle()
         self._box.close()
         await asyncio.to_thread(_remove, self._places.scratch)
 

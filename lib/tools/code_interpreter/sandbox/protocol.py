@@ -36,6 +36,10 @@ class Sandbox(Protocol):
         """Run one cell for at most `wall_seconds`; variables stay for the next."""
         ...
 
+    async def settle(self) -> None:
+        """Wait until a cell that nobody listens to any more is over; it may end the sandbox."""
+        ...
+
     async def interrupt(self) -> None:
         """Stop the cell that is running, keeping variables when its code lets itself be stopped."""
         ...
@@ -66,6 +70,10 @@ class Sandboxes(Protocol):
 
     async def create(self, key: str) -> Sandbox:
         """A fresh sandbox over the files kept under `key`."""
+        ...
+
+    def has_files(self, key: str) -> bool:
+        """True when files are kept under `key`, also by a process before this one."""
         ...
 
     async def delete(self, key: str) -> None:
