@@ -1,0 +1,153 @@
+"""AgentOps' two endpoints and an OTLP collector for tests: a real HTTP server.
+
+It checks what the services check: the key, the bearer token, the content type and that the body
+is an OTLP request, decoded with the published protobuf definitions.
+"""
+
+import json
+import secrets
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+LOGIN = "/v3/auth/token"
+TRACES = "/v1/traces"
+
+
+@dataclass
+class Receiver:
+    """`fails_with` is a status for every request; `hangs` lets them wait for ever."""
+
+    key: str = "agentops-key-of-the-test"
+    fails_with: int | None = None
+    hangs: bool = False
+    asks_for_token: bool = True
+    tokens: set[str] = field(default_factory=set)
+    logins: int = 0
+    problems: list[str] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    _server: ThreadingHTTPServer | None = None
+
+    def revoke_tokens(self) -> None:
+        self.tokens.clear()
+
+    def trace(self, trace_id: str) -> list[Span]:
+        """The spans of one trace as they came."""
+        return [span for span in list(self.spans) if span.trace_id.hex() == trace_id]
+
+    def wait_for(self, trace_id: str, within: float = 60.0) -> list[Span]:
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            if spans := self.trace(trace_id):
+                return spans
+            time.sleep(0.02)
+        raise AssertionError(f"no trace {trace_id} arrived; problems: {self.problems}")
+
+    @property
+    def url(self) -> str:
+        assert self._server
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        assert self._server
+        self.stopped.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, Any]]:
+        if self.hangs:
+            self.stopped.wait()
+        if self.fails_with:
+            return self.fails_with, {"error": "as the test wants it"}
+        if path == LOGIN:
+            return self._log_in(body)
+        if path == TRACES:
+            return self._take_traces(headers, body)
+        self.problems.append(f"unknown path {path}")
+        return 404, {}
+
+    def _log_in(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        self.logins += 1
+        if json.loads(body) != {"api_key": self.key}:
+            return 401, {"error": "Invalid API key"}
+        token = secrets.token_hex(16)
+        self.tokens.add(token)
+        return 200, {"token": token, "project_id": "project"}
+
+    def _take_traces(self, headers: Any, body: bytes) -> tuple[int, dict[str, Any]]:
+        token = headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.asks_for_token and token not in self.tokens:
+            return 401, {"error": "Invalid token"}
+        if headers.get("Content-Type") != "application/x-protobuf":
+            self.problems.append(f"content type {headers.get('Content-Type')}")
+            return 415, {}
+        request = ExportTraceServiceRequest.FromString(body)
+        for resource in request.resource_spans:
+            for scope in resource.scope_spans:
+                self.spans.extend(scope.spans)
+        return 200, {}
+
+
+class BlackHole:
+    """An address where connections are never made: packets are dropped."""
+
+    def __enter__(self) -> Self:
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(0)
+        self._waiting: list[socket.socket] = []
+        for _ in range(4):
+            waiting = socket.socket()
+            waiting.setblocking(False)
+            waiting.connect_ex(self._listener.getsockname())
+            self._waiting.append(waiting)
+        return self
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __exit__(self, *exception: object) -> None:
+        for one in [*self._waiting, self._listener]:
+            one.close()
+
+
+def attributes_of(span: Span) -> dict[str, Any]:
+    """A span's attributes as plain values."""
+    found: dict[str, Any] = {}
+    for attribute in span.attributes:
+        kind = attribute.value.WhichOneof("value")
+        found[attribute.key] = getattr(attribute.value, str(kind))
+    return found
+
+
+def _handler_of(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, answer = receiver.answer(self.path, self.headers, body)
+            try:
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps(answer).encode())
+            except OSError:
+                return
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    return Handler
