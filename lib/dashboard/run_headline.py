@@ -6,6 +6,7 @@ from typing import Any
 from openai.types.beta.threads.runs import RunStep
 
 from lib.dashboard.formatting import money, seconds, times
+from lib.dashboard.step_tables import STEP_TYPES
 from lib.dashboard.studio_api import ListedRun
 
 _BY_SERVER = "server"
@@ -27,6 +28,17 @@ def headline(run: ListedRun, steps: Sequence[RunStep]) -> str:
     parts = [*_deeds([call for step in steps for call in _calls(step)]), _ending(run)]
     sentence = ", ".join(parts)
     return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def place_of_failure(steps: Sequence[RunStep]) -> str:
+    """Where a failed run failed, in one sentence."""
+    if not steps:
+        return "It failed before its first step, when the model was called."
+    number, last = len(steps), steps[-1]
+    kind = STEP_TYPES.get(last.type, last.type).lower()
+    if last.status == "failed":
+        return f"It failed in step {number} ({kind})."
+    return f"It failed after step {number} ({kind}), when the model was called again."
 
 
 def _deeds(calls: Sequence[Mapping[str, Any]]) -> list[str]:

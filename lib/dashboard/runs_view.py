@@ -31,7 +31,7 @@ from lib.dashboard.object_code import object_code
 from lib.dashboard.run_again import run_again_button
 from lib.dashboard.run_compare import compare_with
 from lib.dashboard.run_filters import back_to_first_page, is_narrowed, run_order
-from lib.dashboard.run_headline import headline
+from lib.dashboard.run_headline import headline, place_of_failure
 from lib.dashboard.run_progress import message_text
 from lib.dashboard.run_records import event_log, model_calls
 from lib.dashboard.run_tables import UNNAMED, UNTITLED, run_seconds, runs_table, tokens_of
@@ -263,14 +263,15 @@ def _run_details(client: OpenAI, run: ListedRun) -> None:
         )
         run_again_button(client, run)
         object_code(run, run_calls(run), "run")
+    steps = _steps_of(client, run)
     if problem_of(run):
         show = st.error if run.status == "failed" else st.info
-        show(f"{problem_of(run)} {cure_for(run)}".strip(), icon=words.icon)
+        where = place_of_failure(steps) if run.status == "failed" else ""
+        show(" ".join(filter(None, [problem_of(run), where, cure_for(run)])), icon=words.icon)
     note_what_others_did(run)
     if run.status == "requires_action":
         waiting_form(run)
     show_unsent(run)
-    steps = _steps_of(client, run)
     st.markdown(headline(run, steps).replace("$", r"\$"))
     _facts(run)
     _trace(client, run)

@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import openai
 import streamlit as st
 from openai import OpenAI
 from openai.types.beta.threads import Message
 from openai.types.beta.threads.runs import RunStep
 
+from lib.dashboard.code_calls import code_call_of
+from lib.dashboard.code_view import show_cell
 from lib.dashboard.formatting import moment
 from lib.dashboard.inspector_api import ToolCallRecord
 from lib.dashboard.message_markdown import to_markdown
@@ -31,17 +32,13 @@ def step_body(
         _message(messages.get(details.message_creation.message_id))
         return
     for call in details.tool_calls:
-        _call(client, call.to_dict(), records.get(call.id or ""))
-
-
-def _call(client: OpenAI, call: dict[str, Any], record: ToolCallRecord | None) -> None:
-    match call["type"]:
-        case "code_interpreter":
-            _code(client, call["code_interpreter"])
-        case "file_search":
-            _search(call.get("file_search") or {}, record)
-        case _:
-            _function(call)
+        match call.type:
+            case "code_interpreter":
+                show_cell(client, code_call_of(call, is_over=step.status != "in_progress"))
+            case "file_search":
+                _search(call.to_dict().get("file_search"), records.get(call.id))
+            case "function":
+                _function(call.to_dict())
 
 
 def _message(message: Message | None) -> None:
@@ -72,26 +69,9 @@ def _citation(mark: str, cited: Mapping[str, Any]) -> str:
     return f"`{mark}` {where}{page}{quote}"
 
 
-def _code(client: OpenAI, section: Mapping[str, Any]) -> None:
-    st.markdown(":material/code: **Python**")
-    st.code(section.get("input") or "# nothing yet", language="python", wrap_lines=True)
-    for output in section.get("outputs") or []:
-        if output["type"] == "logs":
-            st.code(output["logs"], language=None, wrap_lines=True)
-        elif output["type"] == "image":
-            _image(client, output["image"]["file_id"])
-
-
-def _image(client: OpenAI, file_id: str) -> None:
-    try:
-        st.image(client.files.content(file_id).content, alt="Figure made by the code")
-    except openai.NotFoundError:
-        st.caption("This image was deleted.")
-
-
-def _search(section: Mapping[str, Any], record: ToolCallRecord | None) -> None:
+def _search(section: Any, record: ToolCallRecord | None) -> None:
     st.markdown(f":material/search: **Searched for** {_query(record)}")
-    results = section.get("results") or []
+    results = (section or {}).get("results") or []
     if not results:
         st.caption("Nothing was found.")
     sources = record.sources if record else []

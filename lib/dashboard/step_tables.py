@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
+from typing import Any
 
 import pandas as pd
 from openai.types.beta.threads.runs import RunStep
@@ -74,14 +75,33 @@ def step_result(step: RunStep, texts: Mapping[str, str]) -> str:
     details = step.step_details
     if details.type == "message_creation":
         return shortened(texts.get(details.message_creation.message_id, ""), 160)
-    return ", ".join(_call_name(call.to_dict()) for call in details.tool_calls)
+    return ", ".join(_call_result(call.to_dict()) for call in details.tool_calls)
 
 
-def _call_name(call: Mapping[str, object]) -> str:
-    function = call.get("function")
-    if isinstance(function, Mapping):
-        return str(function.get("name"))
-    return str(call.get("type"))
+def _call_result(call: Mapping[str, Any]) -> str:
+    match call["type"]:
+        case "code_interpreter":
+            return _code_result(call["code_interpreter"])
+        case "file_search":
+            return _search_result(call.get("file_search") or {})
+    return str(call["function"]["name"])
+
+
+def _code_result(section: Mapping[str, Any]) -> str:
+    outputs = section.get("outputs") or []
+    images = sum(output["type"] == "image" for output in outputs)
+    logs = " ".join(output["logs"] for output in outputs if output["type"] == "logs")
+    made = ("one image" if images == 1 else f"{images} images") if images else ""
+    return ", ".join(filter(None, [shortened(logs, 120), made])) or "ran without output"
+
+
+def _search_result(section: Mapping[str, Any]) -> str:
+    results = section.get("results") or []
+    names = list(dict.fromkeys(str(result["file_name"]) for result in results))
+    if not names:
+        return "nothing was found"
+    passages = "one passage" if len(results) == 1 else f"{len(results)} passages"
+    return f"{passages} in {shortened(', '.join(names), 120)}"
 
 
 def _tokens(step: RunStep) -> int | None:

@@ -44,7 +44,10 @@ class Figures:
         run.cost = self._keep_costs(session, run_id)
 
     def _keep_costs(self, session: Session, run_id: str) -> float | None:
-        """Note what each model call cost. Returns the sum; None when a price is not known."""
+        """Note what each model call cost. Returns the sum.
+
+        None when a price is not known, or when nothing is known to have been used.
+        """
         costs: list[float | None] = []
         for position, model, answered_by, usage in session.execute(_CALLS, {"run_id": run_id}):
             cost = self.prices.cost(answered_by or model, usage_from_json(usage))
@@ -53,7 +56,7 @@ class Figures:
             )
             costs.append(cost)
         known = [cost for cost in costs if cost is not None]
-        return sum(known) if len(known) == len(costs) else None
+        return sum(known) if costs and len(known) == len(costs) else None
 
 
 def waiting_ms(moments: list[tuple[str, int]]) -> int:
