@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import openai
 import streamlit as st
 from openai import OpenAI
 from openai.types.beta.threads import Message
 from openai.types.beta.threads.runs import RunStep
 
+from lib.dashboard.file_cards import show_image
 from lib.dashboard.formatting import moment
 from lib.dashboard.inspector_api import ToolCallRecord
 from lib.dashboard.message_markdown import to_markdown
@@ -79,14 +79,7 @@ def _code(client: OpenAI, section: Mapping[str, Any]) -> None:
         if output["type"] == "logs":
             st.code(output["logs"], language=None, wrap_lines=True)
         elif output["type"] == "image":
-            _image(client, output["image"]["file_id"])
-
-
-def _image(client: OpenAI, file_id: str) -> None:
-    try:
-        st.image(client.files.content(file_id).content, alt="Figure made by the code")
-    except openai.NotFoundError:
-        st.caption("This image was deleted.")
+            show_image(client, output["image"]["file_id"], "Figure made by the code")
 
 
 def _search(section: Mapping[str, Any], record: ToolCallRecord | None) -> None:
