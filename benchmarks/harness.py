@@ -85,7 +85,7 @@ def model_endpoint() -> Iterator[ModelEndpoint]:
 def studio(model_url: str, data_dir: Path | None = None) -> Iterator[Server]:
     """The product, started the way its README says, with its data in a directory of its own."""
     with tempfile.TemporaryDirectory() as scratch:
-        port = _free_port()
+        port = free_port()
         log = Path(scratch) / "server.log"
         settings = {
             "MODEL_BASE_URL": model_url,
@@ -231,7 +231,7 @@ def _name_and_data(event: str) -> tuple[str, str]:
     return name, data
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
