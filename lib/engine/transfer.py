@@ -201,7 +201,9 @@ def _created_at(item: Json) -> int:
 
 def _all_of_thread(session: Session, row_type: Any, thread_id: str) -> list[Json]:
     query = select(row_type).where(row_type.thread_id == thread_id).order_by(row_type.position)
-    return [to_dict(row) for row in session.scalars(query)]
+    # An export leaves nothing out: not what the searches found either.
+    extra = {"with_result_content": True} if row_type is StepRow else {}
+    return [to_dict(row, **extra) for row in session.scalars(query)]
 
 
 def _copy_of(message: MessageRow, thread: ThreadRow) -> MessageRow:

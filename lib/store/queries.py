@@ -88,13 +88,6 @@ def list_steps(
     return read_page(session, StepRow, select(StepRow).where(StepRow.run_id == run_id), request)
 
 
-def list_files(session: Session, purpose: str | None, request: PageRequest) -> Page[FileRow]:
-    query = select(FileRow)
-    if purpose is not None:
-        query = query.where(FileRow.purpose == purpose)
-    return read_page(session, FileRow, query, request)
-
-
 def delete_thread(session: Session, thread_id: str) -> list[str]:
     """Delete a thread with all that belongs to it. Returns the ids of its runs."""
     thread = find(session, ThreadRow, thread_id)

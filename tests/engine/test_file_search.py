@@ -360,3 +360,18 @@ def test_a_run_with_an_expired_store_fails_and_says_what_to_do(
     assert run.status == "failed"
     assert run.last_error is not None
     assert f"The vector store {store_id} has expired" in run.last_error.message
+
+
+def test_an_export_keeps_what_was_found(
+    server: ThreadServer, endpoint: ModelEndpoint, thread: Thread, ask: Ask
+) -> None:
+    endpoint.will_call(("file_search", {"query": "cats sleep"}))
+    endpoint.will_answer("Long.")
+    ask()
+
+    with server.http() as http:
+        exported = http.get(f"threads/{thread.id}/export").json()
+
+    (step,) = [step for step in exported["steps"] if step["type"] == "tool_calls"]
+    (call,) = step["step_details"]["tool_calls"]
+    assert call["file_search"]["results"][0]["content"] == [{"type": "text", "text": CATS}]

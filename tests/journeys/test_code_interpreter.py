@@ -77,7 +77,7 @@ def test_the_form_switches_the_tool_on_and_gives_it_files(
 
     dialog.get_by_text("Code Interpreter", exact=True).click()
     dialog.get_by_text("Files for Code Interpreter").click()
-    dialog.get_by_role("combobox", name="Files").click()
+    dialog.get_by_role("combobox", name="Files", exact=True).click()
     page.get_by_role("option", name="old.csv").click()
     page.keyboard.press("Escape")
     dialog.locator("input[type=file]").set_input_files(

@@ -40,20 +40,15 @@ from lib.tools.code_interpreter.session import Session as SandboxSession
 TYPE = "code_interpreter"
 
 _DESCRIPTION = (
-    "Runs Python code and returns what it prints and the value of its last expression; nothing "
-    "else is returned, so call the functions you define and print their results. Variables "
-    "are kept between calls. numpy, pandas, matplotlib, scipy, pillow, pypdf, openpyxl and "
-    "python-docx are installed; there is no network. Figures are shown to the user. Save files "
-    "for the user under /mnt/data and link to them as [name](sandbox:/mnt/data/name)."
+    "Runs Python code and returns what it prints. Define what the code needs, call it, and print "
+    "the result. Variables are kept between calls. Installed: numpy, pandas, matplotlib, scipy, "
+    "pillow, pypdf, openpyxl and python-docx, nothing else; there is no network. Figures are "
+    "shown to the user. Save files for the user under /mnt/data and link to them as "
+    "[name](sandbox:/mnt/data/name)."
 )
 _PARAMETERS: Json = {
     "type": "object",
-    "properties": {
-        "code": {
-            "type": "string",
-            "description": "A complete Python program that prints the result.",
-        }
-    },
+    "properties": {"code": {"type": "string", "description": "Python code to run."}},
     "required": ["code"],
     "additionalProperties": False,
 }
@@ -61,6 +56,10 @@ _CODE = re.compile(r'"code"\s*:\s*("(?:[^"\\]|\\.)*"?)', re.DOTALL)
 _CONTROL = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _NAME_ENDS = r"(?![\w/-]|\.\w)"
 """After a file's name: `data.csv.` may end a sentence, `data.csv.gz` is another file."""
+_NOTHING = (
+    "[The code ran and printed nothing, so there is no result yet. Where one is wanted, run code "
+    "that calls the function and prints its result.]"
+)
 _NO_CODE = '[The call had no code. Give it as {"code": "…"}.]\n'
 _MOST_TOLD = 20_000
 """Characters of a cell's output that the model is told; people see all of it."""
@@ -95,7 +94,7 @@ class _Cell:
             logs = f"{logs[:half]}\n[… {len(logs) - _MOST_TOLD:,} characters …]\n{logs[-half:]}"
         notes = [f"[{len(self.images)} figure(s) shown to the user.]"] if self.images else []
         notes += [f"[File made: sandbox:/mnt/data/{item['name']}]" for item in self.files]
-        return "\n".join(filter(None, [logs.rstrip(), *notes])) or "[No output.]"
+        return "\n".join(filter(None, [logs.rstrip(), *notes])) or _NOTHING
 
 
 class CodeInterpreterTool:
@@ -125,7 +124,10 @@ class CodeInterpreterTool:
     async def declare(self, run: RunRow, _definition: Json) -> FunctionTool:
         await asyncio.shield(self._started)
         if not self.is_available:
-            raise ModelError("server_error", self.status)
+            raise ModelError(
+                "server_error",
+                f"The assistant uses Code Interpreter, which cannot run here. {self.status}",
+            )
         names = await self._store.read(lambda session: _names(session, run))
         files = f" Files in /mnt/data: {', '.join(names)}." if names else ""
         return FunctionTool(TYPE, _DESCRIPTION + files, _PARAMETERS)
