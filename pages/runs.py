@@ -12,8 +12,11 @@ st.title("Runs")
 st.caption("Every answer is a run. Choose one to see its steps; choose several to stop or delete.")
 client = studio_client()
 filters = run_filters(client)
-totals(client, filters)
+# The totals are reserved their place and summed up last: the table need not wait for them.
+totals_place = st.container()
 with st.expander("Figures over time", icon=":material/bar_chart:", on_change="rerun") as charts:
     if charts.open:
         figures(client, filters)
 live_runs(filters)
+with totals_place:
+    totals(client, filters)
