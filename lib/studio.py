@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from lib.engine.batches import Batches
 from lib.engine.builtin.code_interpreter import CodeInterpreterTool
@@ -16,7 +17,7 @@ from lib.engine.ingestion import Ingestion, open_index
 from lib.engine.store_search import StoreSearch
 from lib.models.embedded.provider import EmbeddedProvider
 from lib.models.registry import ModelRegistry
-from lib.observability.figures import Figures
+from lib.observability.figures import keep_figures
 from lib.observability.pricing import Prices
 from lib.observability.tracing import Tracing, start_tracing
 from lib.settings import Settings
@@ -31,36 +32,22 @@ logger = logging.getLogger(__name__)
 VERSION = "0.1.0"
 
 
+@dataclass(frozen=True)
 class Studio:
     """What the API works with. Made by `run_studio`."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        engine: Engine,
-        blobs: Blobs,
-        models: ModelRegistry,
-        functions: FunctionFolder,
-        embedded: EmbeddedProvider | None,
-        code: CodeInterpreterTool,
-        ingestion: Ingestion,
-        search: StoreSearch,
-        tracing: Tracing,
-        batches: Batches,
-    ) -> None:
-        self.settings = settings
-        self.store = store
-        self.engine = engine
-        self.blobs = blobs
-        self.models = models
-        self.functions = functions
-        self.embedded = embedded
-        self.code = code
-        self.ingestion = ingestion
-        self.search = search
-        self.tracing = tracing
-        self.batches = batches
+    settings: Settings
+    store: Store
+    engine: Engine
+    blobs: Blobs
+    models: ModelRegistry
+    functions: FunctionFolder
+    embedded: EmbeddedProvider | None
+    code: CodeInterpreterTool
+    ingestion: Ingestion
+    search: StoreSearch
+    tracing: Tracing
+    batches: Batches
 
 
 @asynccontextmanager
@@ -80,12 +67,12 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     builtin: dict[str, BuiltinTool] = {knowledge.type: knowledge, code.type: code}
     functions = FunctionFolder(settings.functions_dir, settings.secret_names())
     log = await open_event_log(store)
-    engine = Engine(store, log, blobs, models, builtin, functions, settings)
-    if embedded:
-        embedded.start()
     prices = Prices(settings.model_prices, settings.model_base_url)
     prices.load_in_background()
-    engine.log.keep(Figures(prices).keep)
+    engine = Engine(store, log, blobs, models, builtin, functions, prices, settings)
+    if embedded:
+        embedded.start()
+    engine.log.keep(keep_figures)
     tracing = start_tracing(settings, store, engine.log)
     await ingestion.start()
     await engine.start()

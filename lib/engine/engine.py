@@ -15,6 +15,7 @@ from lib.engine.errors import RefusedError, RunLostError
 from lib.engine.events import EventLog, EventSink
 from lib.engine.executors.in_process import InProcessExecutor
 from lib.engine.messages import NewMessage, add_message, add_thread, as_message, queue_message
+from lib.engine.model_calls import Prices
 from lib.engine.run_loop import Models, RunLoop
 from lib.engine.runs import NewRun, ToolOutput, active_run, create_run, submit_tool_outputs
 from lib.engine.states import CANCELLING, EXPIRED, IN_PROGRESS, QUEUED, states_that_lead_to
@@ -43,6 +44,7 @@ class Engine:
         models: Models,
         builtin: BuiltinTools,
         functions: Functions,
+        prices: Prices,
         settings: Settings,
     ) -> None:
         self.log = log
@@ -50,7 +52,7 @@ class Engine:
         self._builtin = builtin
         self._run_expires_after = settings.run_expires_after
         rounds = settings.max_tool_rounds
-        loop = RunLoop(store, log, blobs, models, builtin, functions, rounds)
+        loop = RunLoop(store, log, blobs, models, builtin, functions, prices, rounds)
         self._executor = InProcessExecutor(loop)
         self._background: set[asyncio.Task[None]] = set()
 

@@ -238,7 +238,7 @@ class EventLog:
         for run_id in ended:
             for keeper in self._keepers:
                 try:
-                    with session.begin_nested():
+                    with session.connection().begin_nested():
                         keeper(session, run_id)
                 except Exception:
                     logger.exception("What run %s came to was not noted", run_id)

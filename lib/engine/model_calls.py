@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from lib.engine.usage import usage_json
 from lib.models.provider import (
@@ -13,6 +14,7 @@ from lib.models.provider import (
     ModelRequest,
     ToolRound,
     Turn,
+    Usage,
     UserTurn,
 )
 from lib.store.tables import Json, ModelCallRow
@@ -21,11 +23,20 @@ _MOST_KEPT = 256 * 1024
 """Characters of one call's input that are kept for inspection."""
 
 
+class Prices(Protocol):
+    """Says what the tokens of a model cost."""
+
+    def cost(self, model: str, usage: Usage) -> float | None:
+        """US dollars; None when nobody knows."""
+        ...
+
+
 @dataclass(slots=True)
 class ModelCall:
     """One call while it goes on. Times are Unix milliseconds."""
 
     request: ModelRequest
+    prices: Prices
     started_ms: int = field(default_factory=lambda: _now_ms())
     first_token_ms: int | None = None
 
@@ -46,6 +57,7 @@ class ModelCall:
             first_token_ms=self.first_token_ms,
             ended_ms=_now_ms(),
             usage=usage_json(finished.usage) if finished else None,
+            cost=self.prices.cost(finished.model, finished.usage) if finished else None,
             error={"code": error.code, "message": error.message} if error else None,
             request=_request_text(self.request),
         )

@@ -20,7 +20,7 @@ from lib.engine.builtin.protocol import Invocation, states_of
 from lib.engine.context import History, PromptTooLongError, fit, halve, read_history
 from lib.engine.errors import RunLostError
 from lib.engine.events import EventLog, EventSink
-from lib.engine.model_calls import ModelCall
+from lib.engine.model_calls import ModelCall, Prices
 from lib.engine.reply import ClaimedRun, Reply, complete_step
 from lib.engine.toolbox import BuiltinTools, Functions, Toolbox
 from lib.engine.usage import usage_from_json, usage_json
@@ -91,6 +91,7 @@ class RunLoop:
         models: Models,
         builtin: BuiltinTools,
         functions: Functions,
+        prices: Prices,
         max_tool_rounds: int,
     ) -> None:
         self._store = store
@@ -99,6 +100,7 @@ class RunLoop:
         self._models = models
         self._builtin = builtin
         self._functions = functions
+        self._prices = prices
         self._max_tool_rounds = max_tool_rounds
 
     async def advance(self, run_id: str) -> None:
@@ -156,7 +158,8 @@ class RunLoop:
         history: History | None = work.history
         tools = await toolbox.declarations()
         while history is not None:
-            call = ModelCall(await _request(provider, model, work.run, history, tools))
+            request = await _request(provider, model, work.run, history, tools)
+            call = ModelCall(request, self._prices)
             try:
                 return call, await _stream_into(reply, provider, call)
             except ModelError as error:

@@ -1,20 +1,13 @@
 """What a run came to: how long it took and waited, its tokens and its cost, written at its end."""
 
-from dataclasses import dataclass
 from itertools import pairwise
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
 from lib.engine.usage import usage_from_json
-from lib.observability.pricing import Prices
 from lib.store.tables import EventRow, ModelCallRow, RunRow, StepRow
 
-_RUN = select(RunRow).where(RunRow.id == bindparam("run_id"))
-_CALLS = select(
-    ModelCallRow.position, ModelCallRow.model, ModelCallRow.answered_by, ModelCallRow.usage
-).where(ModelCallRow.run_id == bindparam("run_id"), ModelCallRow.usage.is_not(None))
-_STEPS = select(func.count()).where(StepRow.run_id == bindparam("run_id"))
 _MOMENTS = (
     select(EventRow.name, EventRow.at_ms)
     .where(
@@ -23,40 +16,47 @@ _MOMENTS = (
     )
     .order_by(EventRow.id)
 )
+_STEPS = select(func.count()).where(StepRow.run_id == bindparam("run_id"))
+# Null when a price is not known, or when nothing is known to have been used.
+_COST = select(
+    case((func.count() == func.count(ModelCallRow.cost), func.sum(ModelCallRow.cost)))
+).where(ModelCallRow.run_id == bindparam("run_id"), ModelCallRow.usage.is_not(None))
+_NOTE = (
+    update(RunRow)
+    .where(RunRow.id == bindparam("run_id"))
+    .values(
+        duration_ms=bindparam("duration"),
+        waited_ms=bindparam("waited"),
+        step_count=_STEPS.scalar_subquery(),
+        prompt_tokens=bindparam("prompt"),
+        cached_tokens=bindparam("cached"),
+        completion_tokens=bindparam("completion"),
+        reasoning_tokens=bindparam("reasoning"),
+        cost=_COST.scalar_subquery(),
+    )
+)
 _WAITS = "thread.run.requires_action"
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Notes the figures of every run that ends. `keep` is a keeper of the event log."""
+def keep_figures(session: Session, run_id: str) -> None:
+    """Note the figures of a run that ends: a keeper of the event log.
 
-    prices: Prices
-
-    def keep(self, session: Session, run_id: str) -> None:
-        run = session.scalars(_RUN, {"run_id": run_id}).one()
-        moments = session.execute(_MOMENTS, {"run_id": run_id}).tuples().all()
-        run.duration_ms = moments[-1][1] - moments[0][1] if moments else 0
-        run.waited_ms = waiting_ms([(name, at_ms) for name, at_ms in moments])
-        run.step_count = session.scalar(_STEPS, {"run_id": run_id})
-        used = usage_from_json(run.usage)
-        run.prompt_tokens, run.completion_tokens = used.prompt, used.completion
-        run.cached_tokens, run.reasoning_tokens = used.cached, used.reasoning
-        run.cost = self._keep_costs(session, run_id)
-
-    def _keep_costs(self, session: Session, run_id: str) -> float | None:
-        """Note what each model call cost. Returns the sum.
-
-        None when a price is not known, or when nothing is known to have been used.
-        """
-        costs: list[float | None] = []
-        for position, model, answered_by, usage in session.execute(_CALLS, {"run_id": run_id}):
-            cost = self.prices.cost(answered_by or model, usage_from_json(usage))
-            session.execute(
-                update(ModelCallRow).where(ModelCallRow.position == position).values(cost=cost)
-            )
-            costs.append(cost)
-        known = [cost for cost in costs if cost is not None]
-        return sum(known) if costs and len(known) == len(costs) else None
+    In two statements, as every run pays for them.
+    """
+    run = session.get_one(RunRow, run_id)
+    connection = session.connection()
+    moments = list(connection.execute(_MOMENTS, {"run_id": run_id}).tuples())
+    used = usage_from_json(run.usage)
+    note = {
+        "run_id": run_id,
+        "duration": moments[-1][1] - moments[0][1] if moments else 0,
+        "waited": waiting_ms(moments),
+        "prompt": used.prompt,
+        "cached": used.cached,
+        "completion": used.completion,
+        "reasoning": used.reasoning,
+    }
+    connection.execute(_NOTE, note)
 
 
 def waiting_ms(moments: list[tuple[str, int]]) -> int:

@@ -111,11 +111,3 @@ def _wait_until_it_answers(port: int, process: subprocess.Popen[bytes], console:
         except httpx.HTTPError:
             time.sleep(0.2)
     raise AssertionError(f"the product did not answer: {console.read_text()}")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser and a server share this machine's processors: a journey that was too slow goes
-    once more. What is broken fails both times."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.flaky(retries=1))

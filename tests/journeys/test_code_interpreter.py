@@ -7,6 +7,7 @@ from openai import OpenAI
 from playwright.sync_api import Page, expect
 
 from tests.doubles.model_endpoint import ModelEndpoint
+from tests.journeys.popups import choose
 
 # A browser on a busy machine takes its time.
 pytestmark = pytest.mark.timeout(400)
@@ -77,8 +78,8 @@ def test_the_form_switches_the_tool_on_and_gives_it_files(
 
     dialog.get_by_text("Code Interpreter", exact=True).click()
     dialog.get_by_text("Files for Code Interpreter").click()
-    dialog.get_by_role("combobox", name="Files", exact=True).click()
-    page.get_by_role("option", name="old.csv").click()
+    files = dialog.get_by_role("combobox", name="Files", exact=True)
+    choose(files, page.get_by_role("option", name="old.csv"))
     page.keyboard.press("Escape")
     dialog.locator("input[type=file]").set_input_files(
         {"name": "new.csv", "mimeType": "text/csv", "buffer": b"2"}

@@ -7,6 +7,7 @@ from openai import OpenAI
 from playwright.sync_api import Page, expect
 
 from tests.doubles.model_endpoint import ModelEndpoint
+from tests.journeys.popups import choose
 
 # A browser on a busy machine takes its time.
 pytestmark = pytest.mark.timeout(400)
@@ -33,8 +34,8 @@ def test_a_file_is_uploaded_searched_linked_and_cited(
     page.get_by_label("Try a search").fill("when does the harbour open?")
     page.get_by_label("Try a search").press("Enter")
     expect(page.get_by_text("no. 1 by keywords")).to_be_visible()
-    page.get_by_role("combobox", name="Assistants that search this store").click()
-    page.get_by_role("option", name="Harbour Master").click()
+    assistants = page.get_by_role("combobox", name="Assistants that search this store")
+    choose(assistants, page.get_by_role("option", name="Harbour Master"))
     expect(page.get_by_text("Harbour Master").first).to_be_visible()
 
     endpoint.will_call(("file_search", {"query": "harbour opens"}))

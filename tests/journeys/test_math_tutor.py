@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from lib.dashboard.studio_api import list_threads
 from tests.doubles.model_endpoint import ModelEndpoint
+from tests.journeys.popups import choose
 
 # A browser on a busy machine takes its time.
 pytestmark = pytest.mark.timeout(400)
@@ -167,17 +168,14 @@ def test_a_thread_is_renamed_and_deleted(
     create_the_tutor_and_open_its_chat(page, studio)
     ask_for_the_equation(page)
     expect(page.get_by_test_id("stChatMessage").last).to_contain_text("One.")
-    # The page is drawn once more when the answer is whole; a menu opened before would close.
-    expect(page.get_by_test_id("stChatInputTextArea")).to_be_enabled()
+    menu = page.get_by_role("button", name="Thread", exact=False).last
 
-    page.get_by_role("button", name="Thread", exact=False).last.click()
-    page.get_by_role("menuitem", name="Rename").click()
+    choose(menu, page.get_by_role("menuitem", name="Rename"))
     page.get_by_role("textbox", name="Title").fill("Equations")
     page.get_by_role("dialog").get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="Equations")).to_be_visible()
 
-    page.get_by_role("button", name="Thread", exact=False).last.click()
-    page.get_by_role("menuitem", name="Delete").click()
+    choose(menu, page.get_by_role("menuitem", name="Delete"))
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_text("Ask Math Tutor")).to_be_visible()
     assert list_threads(client).data == []

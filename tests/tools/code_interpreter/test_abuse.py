@@ -777,7 +777,7 @@ def bomb():
         try: os.fork()
         except OSError: pass
 bomb()""",
-        "more than 64 processes|The session ended",
+        "more than 64 processes|The session ended|The cell was stopped",
     ),
     Exhaustion(
         "threads",
