@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lib.observability import delivery
-from lib.observability.spans import trace_id_of
+from lib.observability.trace_ids import trace_id_of
 from tests.conftest import StartServer
 from tests.doubles.model_endpoint import ModelEndpoint
 from tests.doubles.trace_receiver import BlackHole, Receiver
