@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lib.tools.code_interpreter.interpreter import CodeInterpreter
 from lib.tools.code_interpreter.sandbox.privileges import SANDBOX_USER
+from lib.tools.code_interpreter.sandbox.privileges import SANDBOX_USER
 from tests.tools.code_interpreter.conftest import run
 
 PRELUDE = """
@@ -119,7 +120,7 @@ class World:
             "limits of the victim": Path(f"/proc/{pid}/limits").read_text(),
             "victim stopped": "T (stopped)" in Path(f"/proc/{pid}/status").read_text(),
             "host's shared memory": _names_in(Path("/dev/shm")),
-            "host's queues": Path("/proc/sysvipc/shm").read_text(),
+            "host's shared memory": _shared_memory_of_boxes(),
             "host name": socket.gethostname(),
             "interpreter": Path(sys.executable).resolve().stat().st_mode,
         }
@@ -161,6 +162,14 @@ class World:
         for server in self._open:
             server.close()
         os.environ.pop("ABUSE_CANARY", None)
+
+
+def _shared_memory_of_boxes() -> list[str]:
+    """Segments that the sandbox's user made; other programs come and go with theirs."""
+    heading, *segments = Path("/proc/sysvipc/shm").read_text().splitlines()
+    column = heading.split().index("cuid")
+    user = str(SANDBOX_USER if os.geteuid() == 0 else os.geteuid())
+    return [line for line in segments if line.split()[column] == user]
 
 
 def _names_in(directory: Path) -> list[str]:

@@ -12,7 +12,7 @@ from lib.tools.code_interpreter.limits import Limits
 from lib.tools.code_interpreter.output_stream import OutputStream
 from lib.tools.code_interpreter.sandbox.protocol import Ended, SandboxEvent
 from lib.tools.code_interpreter.sandbox.zygote_client import Box, ZygoteClient
-from lib.tools.code_interpreter.watchdog import DiskVerdict, Watchdog
+from lib.tools.code_interpreter.watchdog import DiskVerdict, UnlinkedFiles, Watchdog
 
 _LOOK_EVERY = 0.05
 _PATIENCE = 2.0
@@ -41,7 +41,13 @@ class Cell:
     """Goes on to its end whether or not somebody listens to its events."""
 
     def __init__(
-        self, client: ZygoteClient, box: Box, limits: Limits, places: Places, wall_seconds: float
+        self,
+        client: ZygoteClient,
+        box: Box,
+        limits: Limits,
+        places: Places,
+        unlinked: UnlinkedFiles,
+        wall_seconds: float,
     ) -> None:
         self.events: asyncio.Queue[SandboxEvent] = asyncio.Queue(_EVENTS_AHEAD)
         self.broke_disk_limits = False
@@ -53,6 +59,7 @@ class Cell:
         self._box = box
         self._limits = limits
         self._places = places
+        self._unlinked = unlinked
         self._wall_seconds = wall_seconds
         self._listening = True
         self._reading = asyncio.Lock()
@@ -109,7 +116,9 @@ class Cell:
     def _look_before(self) -> Watchdog:
         self.before = output_files.snapshot(self._places.data)
         directories = [self._places.data, self._places.scratch]
-        return Watchdog(self._limits, lambda: self._client.processes(self._box), directories)
+        return Watchdog(
+            self._limits, lambda: self._client.processes(self._box), directories, self._unlinked
+        )
 
     async def _guard(self, watchdog: Watchdog) -> None:
         """Interrupt at the deadline; kill what does not stop, or breaks another limit."""

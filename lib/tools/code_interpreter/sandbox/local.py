@@ -23,6 +23,7 @@ from lib.tools.code_interpreter.sandbox.zygote_client import (
     ZygoteClient,
     readable_directories,
 )
+from lib.tools.code_interpreter.watchdog import UnlinkedFiles
 
 _PROOF_SECONDS = 20.0
 _ESCAPE_ATTEMPT = """
@@ -172,6 +173,7 @@ class LocalSandbox:
         self._limits = limits
         self._channel = Channel(box.channel, limits.image_bytes)
         self._output = OutputStream(box.output, limits.output_bytes)
+        self._unlinked = UnlinkedFiles()
         self._cells = 0
         self._cell: Cell | None = None
 
@@ -189,7 +191,9 @@ class LocalSandbox:
         if not self.alive:
             raise SandboxError("the sandbox has ended")
         self._cells += 1
-        cell = self._cell = Cell(self._client, self._box, self._limits, self._places, wall_seconds)
+        cell = self._cell = Cell(
+            self._client, self._box, self._limits, self._places, self._unlinked, wall_seconds
+        )
         cell.start(self._channel, self._output, self._cells, code)
         try:
             while not isinstance(event := await cell.events.get(), Ended):

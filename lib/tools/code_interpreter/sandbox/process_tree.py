@@ -1,12 +1,17 @@
-"""What /proc says of running processes: who belongs to whom and what they use."""
+"""What /proc says of running processes: who belongs to whom and what they use.
+
+Looked at before and after every cell, so it goes by bare system calls: `pathlib` takes several
+times as long.
+"""
 
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
+_CHUNK = 1 << 16
+_DELETED = b" (deleted)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def group(pid: int) -> int | None:
 def is_stopped(pid: int) -> bool:
     """True for a stopped process, and for one that is gone."""
     fields = _stat(pid)
-    return fields is None or fields[0] in "TtZX"
+    return fields is None or fields[0] in b"TtZX"
 
 
 def usage(pids: Iterable[int]) -> Usage:
@@ -78,7 +83,7 @@ def exact_memory(pids: Iterable[int]) -> int:
 
 def _proportional_memory(pid: int) -> int:
     for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(b"Pss:"):
             return int(line.split()[1]) * 1024
     fields = _stat(pid)
     return int(fields[21]) * _PAGE if fields else 0
@@ -103,23 +108,24 @@ def tasks_of_user(uid: int) -> int:
     return count
 
 
-def unlinked_bytes(pids: Iterable[int]) -> int:
-    """Disk space of deleted files that are still open or mapped, each counted once."""
+def open_unlinked(pids: Iterable[int]) -> dict[int, int]:
+    """Deleted files that are still open: the disk space of each by its inode."""
+    return {inode: size for pid in pids for inode, size in _open_unlinked(pid)}
+
+
+def mapped_unlinked(pids: Iterable[int]) -> dict[int, int]:
+    """Deleted files that are still mapped: the bytes of each by its inode. Takes a millisecond."""
     sizes: dict[int, int] = {}
     for pid in pids:
-        for inode, size in (*_open_unlinked(pid), *_mapped_unlinked(pid)):
+        for inode, size in _mapped_unlinked(pid):
             sizes[inode] = max(size, sizes.get(inode, 0))
-    return sum(sizes.values())
+    return sizes
 
 
 def _open_unlinked(pid: int) -> Iterator[tuple[int, int]]:
-    try:
-        handles = list(Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:
-        return
-    for handle in handles:
+    for name in _listed(f"/proc/{pid}/fd"):
         try:
-            status = handle.stat()
+            status = os.stat(f"/proc/{pid}/fd/{name}")  # noqa: PTH116
         except OSError:
             continue
         if status.st_nlink == 0:
@@ -127,29 +133,46 @@ def _open_unlinked(pid: int) -> Iterator[tuple[int, int]]:
 
 
 def _mapped_unlinked(pid: int) -> Iterator[tuple[int, int]]:
-    for line in _read(f"/proc/{pid}/maps").splitlines():
+    maps = _read(f"/proc/{pid}/maps")
+    if _DELETED not in maps:
+        return
+    for line in maps.splitlines():
         fields = line.split(maxsplit=5)
-        if not line.endswith(" (deleted)") or fields[5].startswith("/dev/zero"):
+        if not line.endswith(_DELETED) or fields[5].startswith(b"/dev/zero"):
             continue
-        start, _dash, end = fields[0].partition("-")
+        start, _dash, end = fields[0].partition(b"-")
         yield int(fields[4]), int(end, 16) - int(start, 16)
 
 
 def _tasks(pid: int) -> list[str]:
+    return _listed(f"/proc/{pid}/task")
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """Fields of /proc/pid/stat from the third (state) on; None when the process is gone."""
+    text = _read(f"/proc/{pid}/stat")
+    return text.rpartition(b")")[2].split() or None
+
+
+def _listed(directory: str) -> list[str]:
     try:
-        return [path.name for path in Path(f"/proc/{pid}/task").iterdir()]
+        return os.listdir(directory)  # noqa: PTH208
     except OSError:
         return []
 
 
-def _stat(pid: int) -> list[str] | None:
-    """Fields of /proc/pid/stat from the third (state) on; None when the process is gone."""
-    text = _read(f"/proc/{pid}/stat")
-    return text.rpartition(")")[2].split() or None
-
-
-def _read(path: str) -> str:
+def _read(path: str) -> bytes:
+    """What a file of /proc says; nothing when its process is gone."""
     try:
-        return Path(path).read_text(errors="replace")
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return ""
+        return b""
+    chunks: list[bytes] = []
+    try:
+        while chunk := os.read(handle, _CHUNK):
+            chunks.append(chunk)
+    except OSError:
+        return b""
+    finally:
+        os.close(handle)
+    return b"".join(chunks)
