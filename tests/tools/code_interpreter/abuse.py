@@ -17,7 +17,6 @@ from pathlib import Path
 
 from lib.tools.code_interpreter.interpreter import CodeInterpreter
 from lib.tools.code_interpreter.sandbox.privileges import SANDBOX_USER
-from lib.tools.code_interpreter.sandbox.privileges import SANDBOX_USER
 from tests.tools.code_interpreter.conftest import run
 
 PRELUDE = """
@@ -120,7 +119,7 @@ class World:
             "limits of the victim": Path(f"/proc/{pid}/limits").read_text(),
             "victim stopped": "T (stopped)" in Path(f"/proc/{pid}/status").read_text(),
             "host's shared memory": _names_in(Path("/dev/shm")),
-            "host's shared memory": _shared_memory_of_boxes(),
+            "host's shared segments": _shared_memory_of_boxes(),
             "host name": socket.gethostname(),
             "interpreter": Path(sys.executable).resolve().stat().st_mode,
         }

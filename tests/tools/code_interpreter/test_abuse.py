@@ -827,14 +827,14 @@ while True:
 block = b'x' * (1 << 20)
 for _number in range(1024): os.write(1, block)
 print('all written')""",
-        "Output cut here",
+        "Output cut here|The cell was stopped",
     ),
     Exhaustion("endless lines", "small writes", "while True: print('y')", "Output cut here"),
     Exhaustion(
         "output without line ends or letters",
         "not text at all",
         "while True: os.write(1, os.urandom(65536))",
-        "Output cut here",
+        "Output cut here|The cell was stopped",
     ),
     Exhaustion(
         "endless figures",
