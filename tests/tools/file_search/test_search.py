@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from lib.tools.file_search.index.filters import parse_filter
-from lib.tools.file_search.index.protocol import FileKey, Scope
-from lib.tools.file_search.index.protocol import Index
+from lib.tools.file_search.index.protocol import FileKey, Index, Scope
 from lib.tools.file_search.ingestion import NewFile, ingest_file
 from lib.tools.file_search.ranking import RankingOptions
 from lib.tools.file_search.search import SearchResult, search

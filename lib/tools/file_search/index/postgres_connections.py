@@ -110,5 +110,5 @@ async def _open_pool(url: str) -> Any:
 def _unavailable(error: Exception) -> IndexUnavailableError:
     return IndexUnavailableError(
         f"The database of SEARCH_DATABASE_URL does not answer ({type(error).__name__}); "
-        "files wait until it does."
+        "try again once it does."
     )
