@@ -28,7 +28,12 @@ class SqliteHome:
     def left_over(self) -> dict[str, int]:
         with closing(sqlite3.connect(self.address, isolation_level=None)) as database:
             database.execute("INSERT INTO keywords (keywords) VALUES ('integrity-check')")
-            kinds = {"stores": "stores", "files": "files", "chunks": "chunks", "embedded": "vectors"}
+            kinds = {
+                "stores": "stores",
+                "files": "files",
+                "chunks": "chunks",
+                "embedded": "vectors",
+            }
             return {
                 kind: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
                 for kind, table in kinds.items()

@@ -183,17 +183,13 @@ async def test_a_batch_killed_at_any_moment_ends_whole_and_none_twice(
     command = [sys.executable, "-m", module, index_home.address, str(folder)]
 
     for files_before_the_kill in (1, 40, 90):
-        batch = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE
-        )
+        batch = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         assert batch.stdout is not None
         for _ in range(files_before_the_kill):
             await batch.stdout.readline()
         batch.kill()
         await batch.wait()
-    finished = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.DEVNULL
-    )
+    finished = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     assert await finished.wait() == 0
 
     index = open_index_at(index_home.address)

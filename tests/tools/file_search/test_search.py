@@ -49,9 +49,7 @@ async def test_a_word_of_like_meaning_finds_what_keywords_miss(
     assert results[0].vector_place == 1
 
 
-async def test_results_are_few_scored_and_in_order(
-    filled: Index, embedder: WordEmbedder
-) -> None:
+async def test_results_are_few_scored_and_in_order(filled: Index, embedder: WordEmbedder) -> None:
     options = RankingOptions(max_num_results=2)
 
     results = await search(filled, embedder, Scope(["vs"]), "boil soft pasta water", options)
@@ -94,9 +92,7 @@ async def test_a_query_without_known_words_finds_nothing(filled: Index, query: s
     assert await search(filled, None, Scope(["vs"]), query, RankingOptions()) == []
 
 
-async def test_results_name_the_page(
-    index: Index, embedder: WordEmbedder, tmp_path: Path
-) -> None:
+async def test_results_name_the_page(index: Index, embedder: WordEmbedder, tmp_path: Path) -> None:
     pages = [f"Filler about nothing on page {number}. " * 40 for number in range(1, 8)]
     pages[4] = "The secret ingredient is cardamom. " * 40
     path = documents.pdf(tmp_path / "stored.pdf", pages)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import numpy as np
 
 from lib.tools.file_search.chunking import Chunk, PageStart
 from lib.tools.file_search.embedding.embedder import Vectors
@@ -59,16 +60,29 @@ _SEARCH_KEYWORDS = """
     ) AS found
     GROUP BY chunk ORDER BY score DESC, chunk LIMIT $10
 """
+# A chunk is as good as its best window. Where no chunk has more than n windows, the best n times as
+# many windows belong to at least as many chunks as are asked for, and no other chunk is better.
 _SEARCH_VECTORS = """
-    SELECT chunk, max(score) AS score
-    FROM (
-        SELECT unnest(windows.chunks) AS chunk,
-            -(windows.vector <#> $1::float4[]::halfvec) AS score
-        FROM file_search_files files JOIN file_search_windows windows ON windows.file = files.row
-        WHERE files.store = ANY ($2::int[]) AND files.embedder = $3
-            AND ($4::bigint[] IS NULL OR files.row = ANY ($4))
-    ) AS found
+    WITH searched AS MATERIALIZED (
+        SELECT row, most_windows FROM file_search_files
+        WHERE store IN (SELECT row FROM file_search_stores WHERE store_id = ANY ($2::text[]))
+            AND embedder = $3 AND ($4::bigint[] IS NULL OR row = ANY ($4))
+    ), best AS (
+        SELECT chunks, vector <#> $1::float4[]::halfvec AS negative_product
+        FROM file_search_windows JOIN searched ON searched.row = file
+        ORDER BY negative_product LIMIT (SELECT $5::bigint * max(most_windows) FROM searched)
+    )
+    SELECT chunk, -min(negative_product) AS score FROM best, unnest(chunks) AS chunk
     GROUP BY chunk ORDER BY score DESC, chunk LIMIT $5
+"""
+_SEARCHED = """
+    WITH asked AS (SELECT row FROM file_search_stores WHERE store_id = ANY ($1::text[]))
+    SELECT array(SELECT row FROM asked) AS stores,
+        array(
+            SELECT DISTINCT language FROM file_search_files WHERE store IN (SELECT row FROM asked)
+        ) AS languages,
+        (SELECT coalesce(sum(chunk_count), 0)::bigint FROM file_search_stores) AS chunk_count,
+        (SELECT coalesce(sum(word_count), 0)::bigint FROM file_search_stores) AS word_count
 """
 
 
@@ -151,9 +165,9 @@ class PostgresIndex:
         return [_chunk(row) for row in rows]
 
     def search_keywords(self, scope: Scope, query: str, limit: int) -> list[Match]:
-        stores = self._store_rows(scope.store_ids)
-        terms = self._reader.terms(query_words(query, self._languages(stores)))
-        chunk_count, word_count = self._totals()
+        (searched,) = self._database.read(_SEARCHED, list(scope.store_ids))
+        chunk_count, word_count = searched["chunk_count"], searched["word_count"]
+        terms = self._reader.terms(query_words(query, searched["languages"]))
         known = self._rows_with(set(terms.values()), chunk_count)
         kept = words_to_score({word: known.get(term, 0) for word, term in terms.items()})
         if not kept or not chunk_count:
@@ -163,7 +177,7 @@ class PostgresIndex:
             _SEARCH_KEYWORDS,
             *(REPETITION, LENGTH, word_count / chunk_count, FILENAME_WEIGHT, TEXT_WEIGHT),
             *(asked, [_worth(known[term], chunk_count) for term in asked]),
-            *(stores, self._allowed_files(scope), limit),
+            *(searched["stores"], self._allowed_files(scope), limit),
         )
         return [Match(row["chunk"], row["score"]) for row in rows]
 
@@ -172,41 +186,28 @@ class PostgresIndex:
     ) -> list[Match]:
         rows = self._database.read(
             _SEARCH_VECTORS,
-            *(vector.tolist(), self._store_rows(scope.store_ids), embedder),
+            *(vector.tolist(), list(scope.store_ids), embedder),
             *(self._allowed_files(scope), limit),
         )
         return [Match(row["chunk"], row["score"]) for row in rows]
 
     def stored_chunks(self, chunk_ids: Sequence[int]) -> list[StoredChunk]:
-        chunks = self._database.read(
-            "SELECT * FROM file_search_chunks WHERE row = ANY ($1::bigint[])", list(chunk_ids)
+        rows = self._database.read(
+            "SELECT store_id, files.*, chunks.row AS chunk_row, first_character, last_character,"
+            " tokens, pages, text FROM file_search_chunks chunks"
+            " JOIN file_search_files files ON files.row = chunks.file"
+            " JOIN file_search_stores stores ON stores.row = files.store"
+            " WHERE chunks.row = ANY ($1::bigint[])",
+            list(chunk_ids),
         )
-        files = self._database.read(
-            f"{_FILE} WHERE files.row = ANY ($1::bigint[])", list({row["file"] for row in chunks})
-        )
-        described = {row["row"]: _file(row) for row in files}
         found = {
-            row["row"]: StoredChunk(row["row"], described[row["file"]], _chunk(row))
-            for row in chunks
-            if row["file"] in described
+            row["chunk_row"]: StoredChunk(row["chunk_row"], _file(row), _chunk(row)) for row in rows
         }
         return [found[chunk_id] for chunk_id in chunk_ids if chunk_id in found]
 
     def close(self) -> None:
         self._database.close()
         self._reader.close()
-
-    def _store_rows(self, store_ids: Sequence[str]) -> list[int]:
-        rows = self._database.read(
-            "SELECT row FROM file_search_stores WHERE store_id = ANY ($1::text[])", list(store_ids)
-        )
-        return [row["row"] for row in rows]
-
-    def _languages(self, stores: Sequence[int]) -> list[str | None]:
-        rows = self._database.read(
-            "SELECT DISTINCT language FROM file_search_files WHERE store = ANY ($1::int[])", stores
-        )
-        return [row["language"] for row in rows]
 
     def _allowed_files(self, scope: Scope) -> list[int] | None:
         """Rows of the files that the filter lets through; None without a filter."""
@@ -220,26 +221,19 @@ class PostgresIndex:
         )
         return [row["row"] for row in rows if scope.filter.matches(json.loads(row["attributes"]))]
 
-    def _totals(self) -> tuple[int, int]:
-        """The chunks of all stores, and the words in them."""
-        rows = self._database.read(
-            "SELECT coalesce(sum(chunk_count), 0)::bigint AS chunks,"
-            " coalesce(sum(word_count), 0)::bigint AS words FROM file_search_stores"
-        )
-        return rows[0]["chunks"], rows[0]["words"]
-
     def _rows_with(self, terms: set[str], chunk_count: int) -> dict[str, int]:
         """In about how many chunks each term occurs; without the terms that occur in none."""
         is_old = not self._counted_at * 0.9 <= chunk_count <= self._counted_at * 1.1
         if is_old or len(self._counts) > COUNTS_KEPT:
             self._counts, self._counted_at = {}, chunk_count
         counts = self._counts
-        rows = self._database.read(
-            "SELECT word, count(*) AS rows FROM file_search_postings"
-            " WHERE word = ANY ($1::text[]) GROUP BY word",
-            [term for term in terms if term not in counts],
-        )
-        counts.update((row["word"], row["rows"]) for row in rows)
+        if unknown := [term for term in terms if term not in counts]:
+            rows = self._database.read(
+                "SELECT word, count(*) AS rows FROM file_search_postings"
+                " WHERE word = ANY ($1::text[]) GROUP BY word",
+                unknown,
+            )
+            counts.update((row["word"], row["rows"]) for row in rows)
         return {term: counts[term] for term in terms if term in counts}
 
 
@@ -363,24 +357,27 @@ async def _add_vectors(
         return
     await connection.execute("DELETE FROM file_search_windows WHERE file = $1", file)
     await connection.execute(
-        "UPDATE file_search_files SET embedder = $2, vector_bytes = $3 WHERE row = $1",
-        *(file, embedder, None if vectors is None else vectors.vectors.size * BYTES_OF_NUMBER),
+        "UPDATE file_search_files SET embedder = $2, vector_bytes = NULL WHERE row = $1",
+        *(file, embedder),
     )
     if vectors is None:
         return
+    ranges = vectors.windows_of_chunks
+    await connection.execute(
+        "UPDATE file_search_files SET vector_bytes = $2, most_windows = $3 WHERE row = $1",
+        *(file, vectors.vectors.size * BYTES_OF_NUMBER, int(np.ptp(ranges, axis=1).max(initial=0))),
+    )
     chunks = await connection.fetch(
         "SELECT row FROM file_search_chunks WHERE file = $1 ORDER BY row", file
     )
+    owners = _chunks_of_windows(vectors, [each["row"] for each in chunks])
     await connection.executemany(
         "INSERT INTO file_search_windows (file, chunks, vector)"
         " VALUES ($1, $2, $3::float4[]::halfvec)",
         [
-            (file, owners, vector.tolist())
-            for owners, vector in zip(
-                _chunks_of_windows(vectors, [each["row"] for each in chunks]),
-                vectors.vectors,
-                strict=True,
-            )
+            (file, rows, vector)
+            for rows, vector in zip(owners, vectors.vectors.tolist(), strict=True)
+            if rows
         ],
     )
 

@@ -102,9 +102,14 @@ async def _open_pool(url: str) -> Any:
         max_size=MOST_CONNECTIONS,
         timeout=CONNECT_SECONDS,
         command_timeout=COMMAND_SECONDS,
+        reset=_keep_as_it_is,
         # Compiling a search takes longer than the search.
         server_settings={"jit": "off"},
     )
+
+
+async def _keep_as_it_is(_connection: Connection) -> None:
+    """Nothing here changes a connection, so none need be asked to forget a change."""
 
 
 def _unavailable(error: Exception) -> IndexUnavailableError:
