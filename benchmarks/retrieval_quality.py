@@ -9,7 +9,8 @@ scifact: `corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv` (BEIR's layout);
 xquad: `xquad.LANGUAGE.json` or `LANGUAGE.json`;
 filings: `financebench_open_source.jsonl` and `pdfs/`.
 The index is kept in DATA, or with `--postgres URL` in that database, so a second run measures
-ranking alone. `--models` names the folder for the embedding model. Prints one line a figure: keywords alone, meaning alone, and both.
+ranking alone. `--models` names the folder for the embedding model. Prints one line a figure:
+keywords alone, meaning alone, and both.
 """
 
 import argparse

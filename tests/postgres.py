@@ -8,21 +8,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import asyncpg
 import pytest
 
+PASSWORD = "never-to-be-seen"
+"""The server asks nobody for it."""
 _numbers = itertools.count(1)
 
 
 class PostgresServer:
-    """A server on a socket of this machine; it asks nobody for a password."""
+    """A server on a socket of this machine."""
 
     def __init__(self, socket_folder: str) -> None:
         self._folder = socket_folder
 
-    def url(self, database: str = "postgres", user: str = "postgres:any-password") -> str:
+    def url(self, database: str = "postgres", user: str = f"postgres:{PASSWORD}") -> str:
         return f"postgresql://{user}@/{database}?host={quote(self._folder)}"
 
     @contextmanager
@@ -32,6 +34,22 @@ class PostgresServer:
         rows_of(self.url(), f"CREATE DATABASE {name}")
         yield self.url(name)
         rows_of(self.url(), f"DROP DATABASE {name} WITH (FORCE)")
+
+    @contextmanager
+    def away(self, url: str) -> Iterator[None]:
+        """A database that has been lost: its connections end and no new ones are taken."""
+        name = database_name(url)
+        rows_of(self.url(), f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        rows_of(
+            self.url(),
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
+        )
+        yield
+        rows_of(self.url(), f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+def database_name(url: str) -> str:
+    return urlsplit(url).path[1:]
 
 
 @contextmanager

@@ -21,6 +21,9 @@ class IndexHome(Protocol):
         ...
 
 
+_SQLITE_TABLES = {"stores": "stores", "files": "files", "chunks": "chunks", "embedded": "vectors"}
+
+
 class SqliteHome:
     def __init__(self, path: Path) -> None:
         self.address = str(path)
@@ -28,15 +31,9 @@ class SqliteHome:
     def left_over(self) -> dict[str, int]:
         with closing(sqlite3.connect(self.address, isolation_level=None)) as database:
             database.execute("INSERT INTO keywords (keywords) VALUES ('integrity-check')")
-            kinds = {
-                "stores": "stores",
-                "files": "files",
-                "chunks": "chunks",
-                "embedded": "vectors",
-            }
             return {
                 kind: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                for kind, table in kinds.items()
+                for kind, table in _SQLITE_TABLES.items()
             }
 
 

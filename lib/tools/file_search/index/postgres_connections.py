@@ -3,8 +3,8 @@ own, and any thread may use them."""
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import asyncpg
@@ -61,14 +61,24 @@ class PostgresConnections:
         self._stop()
 
     async def _transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        acquired = self._pool.acquire(timeout=CONNECT_SECONDS)
-        async with acquired as connection, connection.transaction():
+        async with self._connection() as connection, connection.transaction():
             return await work(connection)
 
     async def _fetch(self, query: str, *values: Any) -> list[Any]:
-        async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+        async with self._connection() as connection:
             rows: list[Any] = await connection.fetch(query, *values)
             return rows
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            connection = await self._pool.acquire(timeout=CONNECT_SECONDS)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise _unavailable(error) from error
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
 
     async def _close_pool(self) -> None:
         try:
@@ -96,9 +106,9 @@ class PostgresConnections:
 
 
 async def _open_pool(url: str) -> Any:
-    return await asyncpg.create_pool(
+    pool = await asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=0,
         max_size=MOST_CONNECTIONS,
         timeout=CONNECT_SECONDS,
         command_timeout=COMMAND_SECONDS,
@@ -106,6 +116,8 @@ async def _open_pool(url: str) -> Any:
         # Compiling a search takes longer than the search.
         server_settings={"jit": "off"},
     )
+    await pool.release(await pool.acquire())
+    return pool
 
 
 async def _keep_as_it_is(_connection: Connection) -> None:

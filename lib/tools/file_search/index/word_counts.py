@@ -19,7 +19,7 @@ class WordCount(NamedTuple):
 
 
 class CountedWords(NamedTuple):
-    """`lengths` are in words, name and text together, one for each text."""
+    """`lengths` are in words, name, text and store together, one for each text."""
 
     lengths: list[int]
     counts: list[WordCount]
@@ -28,7 +28,8 @@ class CountedWords(NamedTuple):
 def count_words(filename: str, texts: Sequence[str]) -> CountedWords:
     """The words of prepared texts, each with the name of its file; a word too long to be asked
     for counts in the length alone."""
-    lengths = [0] * len(texts)
+    # FTS5 keeps the name of the store as a word of its own; scores equal those of that index.
+    lengths = [1] * len(texts)
     counts: list[WordCount] = []
     for each in _counts(filename, texts):
         lengths[each.place] += each.in_filename + each.in_text
