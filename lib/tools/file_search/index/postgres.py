@@ -6,6 +6,7 @@ Needs pgvector 0.7 or newer, the first with vectors of half precision.
 import asyncio
 import json
 import math
+import ssl
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -140,11 +141,7 @@ class PostgresIndex:
         # File by file, so that a large store never blocks the writers of others for long.
         for file in self.files(store_id):
             self.remove_file(file.key)
-        self._database.read(
-            "DELETE FROM file_search_stores stores WHERE store_id = $1"
-            " AND NOT EXISTS (SELECT 1 FROM file_search_files WHERE store = stores.row)",
-            store_id,
-        )
+        self._database.write(partial(_remove_empty_store, store_id=store_id))
 
     def file(self, key: FileKey) -> IndexedFile | None:
         rows = self._database.read(f"{_FILE} WHERE store_id = $1 AND file_id = $2", *key)
@@ -391,10 +388,25 @@ def _chunks_of_windows(vectors: FileVectors, chunk_rows: Sequence[int]) -> list[
 
 
 async def _remove_file(connection: Connection, key: FileKey) -> bool:
-    store = await connection.fetchval(
-        "SELECT row FROM file_search_stores WHERE store_id = $1 FOR UPDATE", key.store_id
-    )
+    store = await _take_hold(connection, key.store_id)
     return store is not None and await _remove(connection, store, key.file_id)
+
+
+async def _remove_empty_store(connection: Connection, store_id: str) -> None:
+    store = await _take_hold(connection, store_id)
+    await connection.execute(
+        "DELETE FROM file_search_stores WHERE row = $1"
+        " AND NOT EXISTS (SELECT 1 FROM file_search_files WHERE store = $1)",
+        store,
+    )
+
+
+async def _take_hold(connection: Connection, store_id: str) -> int | None:
+    """The store's row, which other writers now wait for; None for an unknown store."""
+    row: int | None = await connection.fetchval(
+        "SELECT row FROM file_search_stores WHERE store_id = $1 FOR UPDATE", store_id
+    )
+    return row
 
 
 async def _remove(connection: Connection, store: int, file_id: str) -> bool:
@@ -453,6 +465,8 @@ def _chunk(row: Any) -> Chunk:
 
 def _why_unreachable(error: Exception) -> str:
     # Only known causes are told in detail: a text of the driver's may quote the address.
+    if isinstance(error, ssl.SSLError) or type(error) is ConnectionError:
+        return "the encrypted connection fails; correct sslmode in it or the server's certificate"
     match error:
         case asyncpg.InvalidAuthorizationSpecificationError():
             return "it refuses the user name or the password in it; correct them"

@@ -27,8 +27,10 @@ _UNAVAILABLE = (
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    # What comes of using a connection in the moment in which the server ends it.
+    asyncpg.InternalClientError,
 )
-_CLOSED = ("connection is closed", "connection was closed", "pool is clos")
 
 
 class PostgresConnections:
@@ -77,6 +79,9 @@ class PostgresConnections:
             raise _unavailable(error) from error
         try:
             yield connection
+        except _UNAVAILABLE:
+            connection.terminate()
+            raise
         finally:
             await self._pool.release(connection)
 
@@ -85,14 +90,17 @@ class PostgresConnections:
             await asyncio.wait_for(self._pool.close(), CLOSE_SECONDS)
         except TimeoutError:
             self._pool.terminate()
+            # Whoever still waits for an answer must be told before the loop ends.
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            if others:
+                await asyncio.wait(others, timeout=CLOSE_SECONDS)
 
     def _answered(self, work: Coroutine[Any, Any, T]) -> T:
         try:
             return self._wait(work)
         except _UNAVAILABLE as error:
-            raise _unavailable(error) from error
-        except asyncpg.InterfaceError as error:
-            if not any(words in str(error) for words in _CLOSED):
+            # The driver's complaints about values are of this family too.
+            if isinstance(error, ValueError):
                 raise
             raise _unavailable(error) from error
 

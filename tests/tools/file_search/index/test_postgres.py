@@ -1,6 +1,8 @@
 """What holds of the index in Postgres alone; test_index.py has the rest."""
 
 import random
+import socket
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -174,6 +176,26 @@ def test_a_database_that_cannot_be_reached_is_refused_in_words(postgres: Postgre
     assert "no database of that name" in refusal(postgres.url("absent"))
     assert "refuses the user name" in refusal(postgres.url(user=nobody))
     assert "no address" in refusal(f"postgresql://me:{SECRET}@localhost/search?sslmode=perhaps")
+
+
+def test_a_server_without_encryption_is_refused_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        server = threading.Thread(target=decline_encryption, args=[listening])
+        server.start()
+
+        said = refusal(f"postgresql://me:{SECRET}@127.0.0.1:{port}/search?sslmode=require")
+        server.join()
+
+    assert "encrypted connection fails" in said
+
+
+def decline_encryption(listening: socket.socket) -> None:
+    """As Postgres does without a certificate."""
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(8)
+        connection.sendall(b"N")
 
 
 def test_a_database_without_pgvector_is_refused_in_words(
