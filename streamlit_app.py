@@ -14,6 +14,7 @@ import streamlit as st
 from starlette.routing import Mount
 
 from lib.api.app import create_api
+from lib.engine.search_index import check_index
 from lib.network import refuse_to_listen_openly
 from lib.settings import SettingsError, load_settings
 from lib.stopping import when_asked_to_stop
@@ -25,6 +26,8 @@ try:
     refuse_to_listen_openly(settings, st.get_option("server.address"))
     # A database that cannot be opened is told here: in the lifespan it would be a stack trace.
     open_store(settings.database).close()
+    if settings.search_database_url:
+        check_index(settings.data_dir.resolve(), settings.search_database_url)
 except (SettingsError, StorageError) as error:
     sys.exit(str(error))
 

@@ -8,8 +8,9 @@ DATA is a folder with the published files of the set, fetched beforehand:
 scifact: `corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv` (BEIR's layout);
 xquad: `xquad.LANGUAGE.json` or `LANGUAGE.json`;
 filings: `financebench_open_source.jsonl` and `pdfs/`.
-The index is kept in DATA, so a second run measures ranking alone. `--models` names the folder
-for the embedding model. Prints one line a figure: keywords alone, meaning alone, and both.
+The index is kept in DATA, or with `--postgres URL` in that database, so a second run measures
+ranking alone. `--models` names the folder for the embedding model. Prints one line a figure:
+keywords alone, meaning alone, and both.
 """
 
 import argparse
@@ -28,7 +29,8 @@ from lib.tools.file_search.embedding.embedder import Embedder
 from lib.tools.file_search.embedding.local import LocalEmbedder
 from lib.tools.file_search.embedding.weights import MINILM, fetch_model
 from lib.tools.file_search.embedding.windows import cut_into_windows, windows_of_chunks
-from lib.tools.file_search.index.protocol import FileKey, FileVectors, IndexedFile, Scope
+from lib.tools.file_search.index.postgres import PostgresIndex
+from lib.tools.file_search.index.protocol import FileKey, FileVectors, Index, IndexedFile, Scope
 from lib.tools.file_search.index.sqlite import SqliteIndex
 from lib.tools.file_search.ingestion import NewFile, ingest_file
 from lib.tools.file_search.languages import language_of
@@ -43,7 +45,7 @@ FINGERPRINT = "benchmark"
 class Bench:
     """What every set is measured with."""
 
-    index: SqliteIndex
+    index: Index
     embedder: Embedder
     data: Path
 
@@ -183,9 +185,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--models", type=Path, default=Path("data/models"))
     parser.add_argument("--documents", type=int, default=30)
+    parser.add_argument("--postgres")
     given = parser.parse_args()
     embedder = LocalEmbedder(fetch_model(MINILM, given.models, lambda *_: None))
-    bench = Bench(SqliteIndex(given.data / "benchmark.db"), embedder, given.data)
+    path = given.data / "benchmark.db"
+    index = PostgresIndex(given.postgres) if given.postgres else SqliteIndex(path)
+    bench = Bench(index, embedder, given.data)
     sets: dict[str, Callable[[], Any]] = {
         "scifact": lambda: scifact(bench),
         "xquad": lambda: xquad(bench),

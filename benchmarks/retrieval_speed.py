@@ -1,11 +1,12 @@
 """How fast file_search indexes and finds, beside Chroma and LanceDB in the same run.
 
     python -m benchmarks.retrieval_speed pdf
-    python -m benchmarks.retrieval_speed index --chunks 100000 [--peers PYTHON]
+    python -m benchmarks.retrieval_speed index --chunks 100000 [--peers PYTHON] [--postgres URL]
 
 `pdf`: a 100-page PDF, until keywords find it and until it is embedded.
 `index`: inserts chunks with vectors into one store and searches it with long and short queries;
-PYTHON is an interpreter with `pip install chromadb lancedb`. Memory is the growth of this
+PYTHON is an interpreter with `pip install chromadb lancedb`; URL names an
+empty Postgres database to measure instead of SQLite. Memory is the growth of this
 process from before the first search until after the last, and over the whole run.
 """
 
@@ -30,7 +31,8 @@ from lib.tools.file_search.chunking import Chunk
 from lib.tools.file_search.embedding.embedder import EmbeddedSoFar, Vectors, unit_rows
 from lib.tools.file_search.embedding.local import LocalEmbedder
 from lib.tools.file_search.embedding.weights import MINILM, fetch_model
-from lib.tools.file_search.index.protocol import FileKey, FileVectors, IndexedFile, Scope
+from lib.tools.file_search.index.postgres import PostgresIndex
+from lib.tools.file_search.index.protocol import FileKey, FileVectors, Index, IndexedFile, Scope
 from lib.tools.file_search.index.sqlite import SqliteIndex
 from lib.tools.file_search.ingestion import NewFile, Progress, ingest_file
 from lib.tools.file_search.ranking import RankingOptions
@@ -103,19 +105,19 @@ def real_words() -> list[str]:
     return text.encode("latin-1", "ignore").decode("latin-1").split()
 
 
-async def measure_index(chunks: int, peers: str | None, folder: Path) -> None:
+async def measure_index(chunks: int, peers: str | None, postgres: str | None, folder: Path) -> None:
     source = ZipfText()
     texts = [source.text(WORDS_OF_CHUNK) for _ in range(chunks)]
     vectors = source.vectors(chunks)
     queries = source.vectors(4 * QUERIES)
     process = psutil.Process()
     before = process.memory_info().rss
-    index = SqliteIndex(folder / "index.db")
+    index = PostgresIndex(postgres) if postgres else SqliteIndex(folder / "index.db")
     wall, cpu = time.perf_counter(), time.process_time()
     insert(index, texts, unit_rows(vectors))
     ours_wall, ours_cpu = time.perf_counter() - wall, time.process_time() - cpu
-    disk = (folder / "index.db").stat().st_size / 1e6
-    print(f"ours: {chunks} chunks in {ours_wall:.1f} s, CPU {ours_cpu:.1f} s, {disk:.0f} MB")
+    size = "" if postgres else f", {(folder / 'index.db').stat().st_size / 1e6:.0f} MB"
+    print(f"ours: {chunks} chunks in {ours_wall:.1f} s, CPU {ours_cpu:.1f} s{size}")
     inserted = process.memory_info().rss
     embedder = GivenVectors(unit_rows(queries))
     for name, words in (("short (3 words)", 3), ("long (25 words)", 25)):
@@ -134,7 +136,7 @@ async def measure_index(chunks: int, peers: str | None, folder: Path) -> None:
         compare(peers, folder, texts, vectors, queries[:QUERIES], ours_wall, ours_cpu)
 
 
-def insert(index: SqliteIndex, texts: Sequence[str], vectors: Vectors) -> None:
+def insert(index: Index, texts: Sequence[str], vectors: Vectors) -> None:
     for first in range(0, len(texts), CHUNKS_OF_FILE):
         part = texts[first : first + CHUNKS_OF_FILE]
         key = FileKey("vs", f"file_{first}")
@@ -151,7 +153,7 @@ def insert(index: SqliteIndex, texts: Sequence[str], vectors: Vectors) -> None:
         )
 
 
-async def search_once(index: SqliteIndex, embedder: GivenVectors, query: str) -> float:
+async def search_once(index: Index, embedder: GivenVectors, query: str) -> float:
     start = time.perf_counter()
     await search(index, embedder, Scope(["vs"]), query, RankingOptions())
     return time.perf_counter() - start
@@ -189,12 +191,13 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path("data/models"))
     parser.add_argument("--chunks", type=int, default=10_000)
     parser.add_argument("--peers")
+    parser.add_argument("--postgres")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if given.what == "pdf":
             asyncio.run(measure_pdf(given.models, Path(name)))
         else:
-            asyncio.run(measure_index(given.chunks, given.peers, Path(name)))
+            asyncio.run(measure_index(given.chunks, given.peers, given.postgres, Path(name)))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     embedded_model: str = EMBEDDED_MODELS[0]
     data_dir: Path = Path("data")
     database_url: str | None = None
+    search_database_url: str | None = Field(default=None, repr=False)
     api_keys: str | None = Field(default=None, repr=False)
     dashboard_password: str | None = Field(default=None, repr=False)
     run_expires_after: int = Field(default=600, ge=1, le=30 * 24 * 3600)
@@ -90,6 +91,17 @@ class Settings(BaseSettings):
             raise ValueError("it must begin with sqlite:///, the one database supported so far")
         return value
 
+    @field_validator("search_database_url")
+    @classmethod
+    def _is_postgres(cls, value: str | None) -> str | None:
+        if value is not None and not _is_postgres_address(value):
+            # Not what urlsplit says: it quotes what it cannot read, which may be the password.
+            raise ValueError(
+                "it must be an address such as postgresql://user:password@localhost:5432/search, "
+                "with %-codes for special characters of the password"
+            )
+        return value
+
     @model_validator(mode="after")
     def _openai_key_alone_means_openai(self) -> Self:
         if self.openai_api_key and not self.model_base_url and not self.model_api_key:
@@ -136,6 +148,7 @@ class Settings(BaseSettings):
             self.embedding_api_key,
             self.agentops_api_key,
             self.dashboard_password,
+            *_passwords(self.search_database_url),
             *self.accepted_keys,
         ]
         return [value for value in values if value]
@@ -150,6 +163,24 @@ def load_settings() -> Settings:
     except Exception as error:
         # pydantic-settings wraps a broken JSON value without naming the variable plainly.
         raise SettingsError(_json_sentence(error)) from None
+
+
+def _is_postgres_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    return parts.scheme in ("postgresql", "postgres") and has_port and len(parts.path) > 1
+
+
+def _passwords(address: str | None) -> list[str | None]:
+    """The password in a database's address, as it is and as it is spelt there."""
+    if address is None:
+        return []
+    parts = urlsplit(address)
+    asked = parse_qs(parts.query).get("password", [])
+    return [address, parts.password, unquote(parts.password or ""), *asked]
 
 
 _JSON_EXAMPLES = {

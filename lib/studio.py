@@ -13,7 +13,8 @@ from lib.engine.builtin.protocol import BuiltinTool
 from lib.engine.embedder_source import embedder_source
 from lib.engine.engine import Engine
 from lib.engine.events import open_event_log
-from lib.engine.ingestion import Ingestion, open_index
+from lib.engine.ingestion import Ingestion
+from lib.engine.search_index import open_index
 from lib.engine.store_search import StoreSearch
 from lib.models.embedded.provider import EmbeddedProvider
 from lib.models.registry import ModelRegistry
@@ -58,9 +59,9 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     data_dir = settings.data_dir.resolve()
     blobs = Blobs(data_dir / "files")
     code = CodeInterpreterTool(_code_interpreter(settings), store, blobs)
-    index, is_new = await asyncio.to_thread(open_index, data_dir / "search.db")
-    ingestion = Ingestion(store, blobs, index, embedder_source(settings), is_new)
-    search = StoreSearch(store, index, ingestion.embedders)
+    opened = await asyncio.to_thread(open_index, data_dir, settings.search_database_url)
+    ingestion = Ingestion(store, blobs, opened.index, embedder_source(settings), opened.is_new)
+    search = StoreSearch(store, opened.index, ingestion.embedders)
     models = ModelRegistry(settings, embedded)
     knowledge = FileSearchTool(store, ingestion, search, models)
     # file_search takes markers out of the text; what counts characters of it comes after.
@@ -75,6 +76,7 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
     engine.log.keep(keep_figures)
     tracing = start_tracing(settings, store, engine.log)
     await ingestion.start()
+    await asyncio.to_thread(opened.note_use)
     await engine.start()
     batches = Batches(store, engine)
     batches.start()

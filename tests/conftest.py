@@ -11,6 +11,7 @@ from openai.types.beta import Assistant
 
 from lib.settings import Settings
 from tests.doubles.model_endpoint import ModelEndpoint
+from tests.postgres import PostgresServer, postgres_server
 from tests.servers import ProcessServer, ThreadServer
 
 StartServer = Callable[..., ThreadServer]
@@ -29,6 +30,19 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def endpoint_server() -> Iterator[ModelEndpoint]:
     with ModelEndpoint() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """The address of a Postgres database that is this test's own."""
+    with postgres.database() as url:
+        yield url
 
 
 @pytest.fixture

@@ -28,6 +28,9 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("MODEL_TIMEOUT", "0"),
         ("MODEL_TIMEOUT", "soon"),
         ("DATABASE_URL", "postgresql://localhost/db"),
+        ("SEARCH_DATABASE_URL", "sqlite:///search.db"),
+        ("SEARCH_DATABASE_URL", "postgresql://localhost"),
+        ("SEARCH_DATABASE_URL", "postgresql://[::1/search"),
         ("RUN_EXPIRES_AFTER", "0"),
         ("RUN_EXPIRES_AFTER", "ten minutes"),
         ("RUN_EXPIRES_AFTER", "1e30"),
@@ -119,6 +122,27 @@ def test_secrets_do_not_appear_where_settings_are_shown(monkeypatch: pytest.Monk
 
     assert SECRET not in repr(settings)
     assert settings.secrets() == [SECRET] * 5
+
+
+def test_the_password_of_the_search_database_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEARCH_DATABASE_URL", "postgresql://me:must%20never%20be@host/search")
+
+    settings = load_settings()
+
+    assert {"must%20never%20be", "must never be"} <= set(settings.secrets())
+    assert "SEARCH_DATABASE_URL" in settings.secret_names()
+    assert "never" not in repr(settings)
+
+
+def test_a_search_database_that_cannot_be_read_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SEARCH_DATABASE_URL", f"postgresql://me:{SECRET}/with@host/search")
+
+    with pytest.raises(SettingsError, match="SEARCH_DATABASE_URL") as caught:
+        load_settings()
+
+    assert SECRET not in str(caught.value)
 
 
 # --- lib/network.py ----------------------------------------------------------------------------

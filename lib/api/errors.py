@@ -14,6 +14,7 @@ from lib.models.provider import ModelError
 from lib.store.database import StorageError
 from lib.store.paging import UnknownCursorError
 from lib.store.queries import NotFoundError
+from lib.tools.file_search.index.protocol import IndexUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(UnknownCursorError, _unknown_cursor)
     app.add_exception_handler(StorageError, _storage_error)
+    app.add_exception_handler(IndexUnavailableError, _storage_error)
     app.add_exception_handler(ModelError, _model_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _internal_error)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -26,8 +25,7 @@ from lib.store.tables import IndexRemovalRow
 from lib.store.vector_stores import expire_vector_stores
 from lib.tools.file_search.chunking import ChunkingStrategy
 from lib.tools.file_search.embedding.embedder import Embedder, EmbeddingError
-from lib.tools.file_search.index.protocol import FileKey, Index
-from lib.tools.file_search.index.sqlite import IndexVersionError, SqliteIndex
+from lib.tools.file_search.index.protocol import FileKey, Index, IndexUnavailableError
 from lib.tools.file_search.ingestion import NewFile, Progress, ingest_file
 from lib.tools.file_search.parsing.document import ParseFailure
 
@@ -41,6 +39,8 @@ _EXPIRE_EVERY = 60.0
 _RETRY_AFTER = 60.0
 """Seconds until a file that could not be embedded is tried again; doubled each time."""
 _RETRY_AT_LATEST = 3600.0
+_WAITS = (StorageError, IndexUnavailableError)
+"""What passes by itself, or when somebody sees to it: no fault of the file at hand."""
 _INTERNAL = "The server made a mistake on this file; its console says more. Try again."
 
 
@@ -110,7 +110,7 @@ class Ingestion:
         while True:
             try:
                 await work()
-            except StorageError as error:
+            except _WAITS as error:
                 logger.warning("Knowledge files have to wait: %s", error)
             except Exception:
                 logger.exception("Knowledge files have to wait")
@@ -160,7 +160,7 @@ class Ingestion:
                 await asyncio.to_thread(self.index.set_attributes, FileKey(*job.key), attributes)
         except ParseFailure as failure:
             await self._fail(job, failure.code, failure.reason)
-        except StorageError as error:
+        except _WAITS as error:
             logger.warning("File %s has to wait: %s", job.file_id, error)
             await asyncio.sleep(_LOOK_EVERY)
             await self._store.write(partial(queue.release, positions=[job.position]))
@@ -212,7 +212,7 @@ class Ingestion:
             except (EmbeddingError, ParseFailure) as error:
                 logger.warning("File %s is found by keywords alone: %s", job.file_id, error)
                 retry.later(job.position)
-            except StorageError:
+            except _WAITS:
                 raise
             except Exception:
                 # One file must not keep the others from having their vectors.
@@ -265,18 +265,6 @@ class _Retry:
 
     def waiting(self) -> list[int]:
         return [position for position, until in self._until.items() if until > time.monotonic()]
-
-
-def open_index(path: Path) -> tuple[Index, bool]:
-    """The index, and whether it is a new one; that of another version is moved aside."""
-    is_new = not path.exists()
-    try:
-        return SqliteIndex(path), is_new
-    except IndexVersionError as error:
-        logger.warning("The search index is built anew. %s", error)
-    for old in (path, *path.parent.glob(f"{path.name}-*")):
-        old.replace(old.with_name(f"old-{old.name}"))
-    return SqliteIndex(path), True
 
 
 def _copy(index: Index, known: FileKey, wanted: FileKey) -> None:

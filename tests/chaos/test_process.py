@@ -217,6 +217,16 @@ def test_a_wrong_setting_is_told_in_one_sentence(refused: Any) -> None:
     assert "Traceback" not in said
 
 
+def test_a_search_database_that_does_not_answer_is_told_in_one_sentence(refused: Any) -> None:
+    said = refused(SEARCH_DATABASE_URL="postgresql://me:never-seen@127.0.0.1:1/search")
+
+    assert said.endswith(
+        "SEARCH_DATABASE_URL cannot be used: no server answers there; start Postgres or correct "
+        "the host and port."
+    )
+    assert "Traceback" not in said and "never-seen" not in said
+
+
 def test_it_does_not_listen_to_others_without_keys(refused: Any) -> None:
     said = refused(address="0.0.0.0")
 

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from lib.engine.embedder_source import EmbedderState
-from lib.engine.ingestion import Ingestion, open_index
+from lib.engine.ingestion import Ingestion
+from lib.engine.search_index import open_index
 from lib.engine.store_search import StoreSearch
 from lib.engine.vector_stores import NewStoreFile, NewVectorStore, create_vector_store
 from lib.store import ingestion as queue
@@ -71,8 +72,8 @@ class House:
         self.ingestion = self._ingestion()
 
     def _ingestion(self) -> Ingestion:
-        index, is_new = open_index(self.folder / "search.db")
-        return Ingestion(self.store, self.blobs, index, self.source, is_new)
+        opened = open_index(self.folder, None)
+        return Ingestion(self.store, self.blobs, opened.index, self.source, opened.is_new)
 
     async def restart(self) -> None:
         await self.ingestion.close()

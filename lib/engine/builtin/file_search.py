@@ -29,7 +29,7 @@ from lib.store.vector_stores import FAILED, is_expired
 from lib.tools.file_search.chunking import Chunk, PageStart
 from lib.tools.file_search.citations.context import Source, context_text
 from lib.tools.file_search.citations.markers import CitationFilter, Cited, FileCitation
-from lib.tools.file_search.index.protocol import FileKey, IndexedFile
+from lib.tools.file_search.index.protocol import FileKey, IndexedFile, IndexUnavailableError
 from lib.tools.file_search.ranking import RankingOptions
 from lib.tools.file_search.search import SearchResult
 
@@ -90,7 +90,7 @@ class FileSearchTool:
         )
         try:
             results, is_whole = await self._find(invocation.run, query, options)
-        except StorageError as error:
+        except (StorageError, IndexUnavailableError) as error:
             results, is_whole = [], True
             note = f"[The files could not be searched: {error}]"
         else:

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import sqlite3
 import sys
 from pathlib import Path
 
@@ -10,14 +9,14 @@ import pytest
 
 from lib.tools.file_search.chunking import ChunkingStrategy
 from lib.tools.file_search.embedding.embedder import EmbeddingError
-from lib.tools.file_search.index.protocol import FileKey, Scope
-from lib.tools.file_search.index.sqlite import SqliteIndex
+from lib.tools.file_search.index.protocol import FileKey, Index, Scope
 from lib.tools.file_search.ingestion import NewFile, Progress, ingest_file, remove_file
 from lib.tools.file_search.parsing.document import ParseFailure
 from lib.tools.file_search.ranking import RankingOptions
 from lib.tools.file_search.search import search
 from tests.tools.file_search import documents
 from tests.tools.file_search.embedders import WordEmbedder
+from tests.tools.file_search.indexes import IndexHome, open_index_at
 
 KEY = FileKey("vs", "file")
 
@@ -37,7 +36,7 @@ def text_file(tmp_path: Path) -> Path:
 
 
 async def test_a_file_is_findable_by_keywords_before_it_is_embedded(
-    index: SqliteIndex, embedder: WordEmbedder, text_file: Path
+    index: Index, embedder: WordEmbedder, text_file: Path
 ) -> None:
     found_at: dict[str, int] = {}
 
@@ -53,7 +52,7 @@ async def test_a_file_is_findable_by_keywords_before_it_is_embedded(
 
 
 async def test_progress_names_the_stages_pages_and_windows(
-    index: SqliteIndex, embedder: WordEmbedder, tmp_path: Path
+    index: Index, embedder: WordEmbedder, tmp_path: Path
 ) -> None:
     path = documents.pdf(tmp_path / "stored", ["One page of text.", "Another page of text."])
     reports: list[Progress] = []
@@ -72,7 +71,7 @@ async def test_progress_names_the_stages_pages_and_windows(
 
 
 async def test_ingesting_again_does_nothing(
-    index: SqliteIndex, embedder: WordEmbedder, text_file: Path
+    index: Index, embedder: WordEmbedder, text_file: Path
 ) -> None:
     first = await ingest_file(index, embedder, new_file(text_file), lambda _: None)
     embedded = embedder.embedded_texts
@@ -84,7 +83,7 @@ async def test_ingesting_again_does_nothing(
 
 
 async def test_another_chunking_replaces_the_chunks(
-    index: SqliteIndex, embedder: WordEmbedder, text_file: Path
+    index: Index, embedder: WordEmbedder, text_file: Path
 ) -> None:
     large = await ingest_file(index, embedder, new_file(text_file), lambda _: None)
 
@@ -95,7 +94,7 @@ async def test_another_chunking_replaces_the_chunks(
 
 
 async def test_another_embedder_embeds_anew_without_parsing_again(
-    index: SqliteIndex, embedder: WordEmbedder, text_file: Path
+    index: Index, embedder: WordEmbedder, text_file: Path
 ) -> None:
     await ingest_file(index, embedder, new_file(text_file), lambda _: None)
     stages: list[str] = []
@@ -109,7 +108,7 @@ async def test_another_embedder_embeds_anew_without_parsing_again(
 
 
 async def test_a_failed_embedding_leaves_the_file_findable_and_is_taken_up_later(
-    index: SqliteIndex, embedder: WordEmbedder, text_file: Path
+    index: Index, embedder: WordEmbedder, text_file: Path
 ) -> None:
     embedder.fails = True
     with pytest.raises(EmbeddingError):
@@ -125,7 +124,7 @@ async def test_a_failed_embedding_leaves_the_file_findable_and_is_taken_up_later
 
 
 async def test_a_language_the_embedder_does_not_know_is_left_to_keywords(
-    index: SqliteIndex, embedder: WordEmbedder, tmp_path: Path
+    index: Index, embedder: WordEmbedder, tmp_path: Path
 ) -> None:
     path = tmp_path / "stored"
     path.write_text("委员会批准了年度预算。" * 20)
@@ -138,7 +137,7 @@ async def test_a_language_the_embedder_does_not_know_is_left_to_keywords(
 
 
 async def test_a_file_that_cannot_be_parsed_leaves_nothing(
-    index: SqliteIndex, embedder: WordEmbedder, tmp_path: Path
+    index: Index, embedder: WordEmbedder, tmp_path: Path
 ) -> None:
     path = tmp_path / "stored"
     path.write_bytes(b"")
@@ -150,7 +149,7 @@ async def test_a_file_that_cannot_be_parsed_leaves_nothing(
 
 
 async def test_a_file_removed_while_it_is_embedded_stays_removed(
-    index: SqliteIndex, embedder: WordEmbedder, text_file: Path
+    index: Index, embedder: WordEmbedder, text_file: Path
 ) -> None:
     def remove_midway(progress: Progress) -> None:
         if progress.stage == "embedding":
@@ -163,7 +162,7 @@ async def test_a_file_removed_while_it_is_embedded_stays_removed(
 
 
 async def test_one_file_in_many_stores_at_once(
-    index: SqliteIndex, embedder: WordEmbedder, text_file: Path
+    index: Index, embedder: WordEmbedder, text_file: Path
 ) -> None:
     files = [new_file(text_file, key=FileKey(f"vs_{number}", "file")) for number in range(8)]
 
@@ -173,35 +172,30 @@ async def test_one_file_in_many_stores_at_once(
         assert [file.key for file in index.files(new.key.store_id)] == [new.key]
 
 
-async def test_a_batch_killed_at_any_moment_ends_whole_and_none_twice(tmp_path: Path) -> None:
+async def test_a_batch_killed_at_any_moment_ends_whole_and_none_twice(
+    index_home: IndexHome, tmp_path: Path
+) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
     for number in range(200):
         (folder / f"{number:03}.txt").write_text(f"Report number {number}. " * 30)
-    database = tmp_path / "search.db"
-    command = [sys.executable, "-m", "tests.tools.file_search.ingest_batch"]
+    module = "tests.tools.file_search.ingest_batch"
+    command = [sys.executable, "-m", module, index_home.address, str(folder)]
 
     for files_before_the_kill in (1, 40, 90):
-        batch = await asyncio.create_subprocess_exec(
-            *command, str(database), str(folder), stdout=asyncio.subprocess.PIPE
-        )
+        batch = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         assert batch.stdout is not None
         for _ in range(files_before_the_kill):
             await batch.stdout.readline()
         batch.kill()
         await batch.wait()
-    finished = await asyncio.create_subprocess_exec(
-        *command, str(database), str(folder), stdout=asyncio.subprocess.DEVNULL
-    )
+    finished = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     assert await finished.wait() == 0
 
-    index = SqliteIndex(database)
+    index = open_index_at(index_home.address)
     files = index.files("vs")
     assert sorted(file.key.file_id for file in files) == [f"{n:03}.txt" for n in range(200)]
     assert all(file.is_embedded and file.chunk_count == 1 for file in files)
     assert len(index.search_keywords(Scope(["vs"]), "report", 500)) == 200
-    with sqlite3.connect(database) as opened:
-        opened.execute("INSERT INTO keywords (keywords) VALUES ('integrity-check')")
-        assert opened.execute("SELECT count(*) FROM chunks").fetchone() == (200,)
-        assert opened.execute("SELECT count(*) FROM vectors").fetchone() == (200,)
+    assert index_home.left_over() == {"stores": 1, "files": 200, "chunks": 200, "embedded": 200}
     index.close()

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from lib.tools.file_search.index.filters import parse_filter
-from lib.tools.file_search.index.protocol import FileKey, Scope
-from lib.tools.file_search.index.sqlite import SqliteIndex
+from lib.tools.file_search.index.protocol import FileKey, Index, Scope
 from lib.tools.file_search.ingestion import NewFile, ingest_file
 from lib.tools.file_search.ranking import RankingOptions
 from lib.tools.file_search.search import SearchResult, search
@@ -27,7 +26,7 @@ def embedder() -> WordEmbedder:
 
 
 @pytest.fixture
-async def filled(index: SqliteIndex, embedder: WordEmbedder, tmp_path: Path) -> SqliteIndex:
+async def filled(index: Index, embedder: WordEmbedder, tmp_path: Path) -> Index:
     for name, text in TEXTS.items():
         path = tmp_path / name
         path.write_text(text)
@@ -41,7 +40,7 @@ def names(results: list[SearchResult]) -> list[str]:
 
 
 async def test_a_word_of_like_meaning_finds_what_keywords_miss(
-    filled: SqliteIndex, embedder: WordEmbedder
+    filled: Index, embedder: WordEmbedder
 ) -> None:
     results = await search(filled, embedder, Scope(["vs"]), "my car", RankingOptions())
 
@@ -50,9 +49,7 @@ async def test_a_word_of_like_meaning_finds_what_keywords_miss(
     assert results[0].vector_place == 1
 
 
-async def test_results_are_few_scored_and_in_order(
-    filled: SqliteIndex, embedder: WordEmbedder
-) -> None:
+async def test_results_are_few_scored_and_in_order(filled: Index, embedder: WordEmbedder) -> None:
     options = RankingOptions(max_num_results=2)
 
     results = await search(filled, embedder, Scope(["vs"]), "boil soft pasta water", options)
@@ -61,7 +58,7 @@ async def test_results_are_few_scored_and_in_order(
     assert 1.0 >= results[0].score > results[1].score > 0
 
 
-async def test_a_threshold_leaves_out_the_weak(filled: SqliteIndex, embedder: WordEmbedder) -> None:
+async def test_a_threshold_leaves_out_the_weak(filled: Index, embedder: WordEmbedder) -> None:
     options = RankingOptions(score_threshold=0.99)
 
     results = await search(filled, embedder, Scope(["vs"]), "boil soft pasta water", options)
@@ -69,7 +66,7 @@ async def test_a_threshold_leaves_out_the_weak(filled: SqliteIndex, embedder: Wo
     assert names(results) == ["cooking.txt"]
 
 
-async def test_a_filter_limits_the_search(filled: SqliteIndex, embedder: WordEmbedder) -> None:
+async def test_a_filter_limits_the_search(filled: Index, embedder: WordEmbedder) -> None:
     garden = parse_filter({"type": "eq", "key": "topic", "value": "gar"})
 
     results = await search(
@@ -80,7 +77,7 @@ async def test_a_filter_limits_the_search(filled: SqliteIndex, embedder: WordEmb
 
 
 async def test_an_embedder_that_fails_leaves_keywords(
-    filled: SqliteIndex, embedder: WordEmbedder
+    filled: Index, embedder: WordEmbedder
 ) -> None:
     embedder.fails = True
 
@@ -91,13 +88,11 @@ async def test_an_embedder_that_fails_leaves_keywords(
 
 
 @pytest.mark.parametrize("query", ["", "   ", "zzzzz"])
-async def test_a_query_without_known_words_finds_nothing(filled: SqliteIndex, query: str) -> None:
+async def test_a_query_without_known_words_finds_nothing(filled: Index, query: str) -> None:
     assert await search(filled, None, Scope(["vs"]), query, RankingOptions()) == []
 
 
-async def test_results_name_the_page(
-    index: SqliteIndex, embedder: WordEmbedder, tmp_path: Path
-) -> None:
+async def test_results_name_the_page(index: Index, embedder: WordEmbedder, tmp_path: Path) -> None:
     pages = [f"Filler about nothing on page {number}. " * 40 for number in range(1, 8)]
     pages[4] = "The secret ingredient is cardamom. " * 40
     path = documents.pdf(tmp_path / "stored.pdf", pages)
@@ -111,7 +106,7 @@ async def test_results_name_the_page(
 
 
 async def test_no_two_results_share_text(
-    index: SqliteIndex, embedder: WordEmbedder, tmp_path: Path
+    index: Index, embedder: WordEmbedder, tmp_path: Path
 ) -> None:
     path = tmp_path / "long.txt"
     path.write_text("cardamom and pepper are spices. " * 2000)

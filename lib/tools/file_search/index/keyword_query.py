@@ -2,14 +2,14 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 # Scoring a row takes about a microsecond; the rarest words decide the ranking anyway.
 SCORED_ROWS = 12_000
 # One word alone says little, so a second one may cost more.
 ROWS_OF_SECOND_WORD = 40_000
 MOST_WORDS = 32
-_TOKENIZER = "porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'"
+TOKENIZER = "porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'"
 
 
 class TermReader:
@@ -18,7 +18,7 @@ class TermReader:
     def __init__(self) -> None:
         self._database = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._database.execute(
-            f'CREATE VIRTUAL TABLE words USING fts5(word, tokenize="{_TOKENIZER}")'
+            f'CREATE VIRTUAL TABLE words USING fts5(word, tokenize="{TOKENIZER}")'
         )
         self._database.execute("CREATE VIRTUAL TABLE terms USING fts5vocab(words, instance)")
         self._lock = threading.Lock()
@@ -40,13 +40,18 @@ class TermReader:
 def match_expression(
     words: Sequence[str], reader: TermReader, rows_with: Callable[[str], int]
 ) -> str | None:
-    """The FTS5 expression for a query's words, or None when none of them is in the index.
+    """The FTS5 expression for a query's words, or None when none of them is in the index."""
+    terms = reader.terms(words)
+    kept = words_to_score({word: rows_with(term) for word, term in terms.items()})
+    return " OR ".join(f'"{word}"' for word in kept) or None
+
+
+def words_to_score(counts: Mapping[str, int]) -> list[str]:
+    """Which words of a query to look up, by the number of rows that each occurs in.
 
     Words are taken rarest first until they bring `SCORED_ROWS` rows to score; the rarest is always
     taken, the next one unless it is in nearly every chunk.
     """
-    terms = reader.terms(words)
-    counts = {word: rows_with(term) for word, term in terms.items()}
     rarest = sorted((word for word in counts if counts[word]), key=lambda word: counts[word])
     kept = rarest[:1]
     rows = sum(counts[word] for word in kept)
@@ -55,4 +60,4 @@ def match_expression(
         if rows > (SCORED_ROWS if len(kept) > 1 else ROWS_OF_SECOND_WORD):
             break
         kept.append(word)
-    return " OR ".join(f'"{word}"' for word in kept) or None
+    return kept

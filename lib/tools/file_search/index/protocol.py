@@ -14,6 +14,10 @@ from lib.tools.file_search.chunking import Chunk
 from lib.tools.file_search.embedding.embedder import Vectors
 from lib.tools.file_search.index.filters import AttributeValue, Filter
 
+# How much a word counts in the name of a file and in its text.
+FILENAME_WEIGHT = 3.0
+TEXT_WEIGHT = 1.0
+
 
 class FileKey(NamedTuple):
     """A file in a store; the same file in two stores is indexed twice."""
@@ -73,6 +77,10 @@ class StoredChunk:
     chunk_id: int
     file: IndexedFile
     chunk: Chunk
+
+
+class IndexUnavailableError(Exception):
+    """The index's database does not answer at present: try again later. The text is a sentence."""
 
 
 class Index(Protocol):

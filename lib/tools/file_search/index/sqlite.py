@@ -17,6 +17,8 @@ from lib.tools.file_search.embedding.embedder import Vectors
 from lib.tools.file_search.index.filters import AttributeValue
 from lib.tools.file_search.index.keyword_query import TermReader, match_expression
 from lib.tools.file_search.index.protocol import (
+    FILENAME_WEIGHT,
+    TEXT_WEIGHT,
     FileKey,
     FileVectors,
     IndexedFile,
@@ -30,8 +32,6 @@ from lib.tools.file_search.index.words import prepared, query_words
 SCHEMA = Path(__file__).with_name("schema.sql")
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 30.0
-FILENAME_WEIGHT = 3.0
-TEXT_WEIGHT = 1.0
 CACHED_BYTES = 256 * 1024 * 1024
 MOST_SMALL_SEGMENTS = 8
 COUNTS_KEPT = 20_000
