@@ -829,7 +829,12 @@ for _number in range(1024): os.write(1, block)
 print('all written')""",
         "Output cut here|The cell was stopped",
     ),
-    Exhaustion("endless lines", "small writes", "while True: print('y')", "Output cut here"),
+    Exhaustion(
+        "endless lines",
+        "small writes",
+        "while True: print('y')",
+        "Output cut here|The cell was stopped",
+    ),
     Exhaustion(
         "output without line ends or letters",
         "not text at all",
