@@ -68,12 +68,23 @@ class Completions:
         those cannot continue a message under a schema.
         """
         enforced = schema if await self._can_enforce(schema) else guided(ANY_OBJECT)
-        request = {"messages": messages, "chat_template_kwargs": {"enable_thinking": False}}
-        prompt = (await self._post("/apply-template", request))["prompt"] + opening
-        body = sampling | {"prompt": prompt, "json_schema": enforced}
+        body = sampling | {"prompt": await self._prompt(messages, opening), "json_schema": enforced}
         async with aclosing(self._stream("/v1/completions", body)) as pieces:
             async for piece in pieces:
                 yield piece
+
+    async def continued(
+        self, messages: list[Json], opening: str, end: str, sampling: Json
+    ) -> AsyncGenerator[str | Done]:
+        """Text that goes on after the opening of an assistant's message, up to where `end` is."""
+        body = sampling | {"prompt": await self._prompt(messages, opening), "stop": [end]}
+        async with aclosing(self._stream("/v1/completions", body)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _prompt(self, messages: list[Json], opening: str) -> str:
+        request = {"messages": messages, "chat_template_kwargs": {"enable_thinking": False}}
+        return str((await self._post("/apply-template", request))["prompt"]) + opening
 
     async def _can_enforce(self, schema: Json) -> bool:
         """Ask the server, once for each schema: it ignores those it cannot follow, silently.

@@ -8,6 +8,7 @@ server has most of it in its cache; the examples are what made a 1.5B model pick
 
 import json
 
+from lib.models.embedded.coding import CODE_TOOL
 from lib.models.embedded.rendering import user_text
 from lib.models.provider import (
     AssistantTurn,
@@ -23,6 +24,8 @@ from lib.models.provider import (
 _ANSWER = "answer"
 MAX_ROUNDS = 4
 """Tool rounds in one reply after which an `auto` choice answers: small models repeat themselves."""
+_MOST_REPAIRS = 2
+_FAILURES = ("Traceback (most recent call last)", "[The code ran and printed nothing")
 _SHOWN_TURNS = 4
 _SHOWN_CHARACTERS = 600
 
@@ -66,6 +69,8 @@ Outcome = str | None
 def outcomes(request: ModelRequest) -> list[Outcome]:
     """What may come next; never empty. Raises ModelError for a choice that cannot be met."""
     names: list[Outcome] = [tool.name for tool in request.tools]
+    if request.tool_choice == "auto" and CODE_TOOL in names and _code_failed(request.turns):
+        return [CODE_TOOL]
     match request.tool_choice:
         case "none":
             return [None]
@@ -147,6 +152,17 @@ def _line(turn: Turn) -> str:
 
 def _clip(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[:length]} …"
+
+
+def _code_failed(turns: list[Turn]) -> bool:
+    """Whether the last code had an error or showed nothing: left the choice, small models give up.
+
+    False after some attempts, or it might go on for ever.
+    """
+    last = turns[-1] if turns else None
+    if not isinstance(last, ToolRound) or last.calls[-1].name != CODE_TOOL:
+        return False
+    return _rounds(turns) <= _MOST_REPAIRS and any(sign in last.outputs[-1] for sign in _FAILURES)
 
 
 def _rounds(turns: list[Turn]) -> int:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
+from lib.models.embedded.coding import CODE_TOOL, END, OPENING, as_arguments, code_messages
 from lib.models.embedded.completions import Completions, Done, ServerGoneError
 from lib.models.embedded.decision import Outcome, decision_body, outcome_of, outcomes
 from lib.models.embedded.rendering import call_opening, render_chat
@@ -145,6 +146,9 @@ class _Plan:
         tool = next(tool for tool in self.request.tools if tool.name == outcome)
         sampling = self._sampling()
         sampling["temperature"] = min(sampling.get("temperature", 1.0), ARGUMENTS_TEMPERATURE)
+        if tool.name == CODE_TOOL:
+            messages = code_messages(self.request, tool)
+            return as_arguments(completions.continued(messages, OPENING, END, sampling))
         opening, schema = call_opening(outcome), arguments_schema(tool.parameters)
         return completions.guided(self._messages, opening, schema, sampling)
 
