@@ -25,6 +25,7 @@ from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
 from lib.tools.code_interpreter.interpreter import CodeInterpreter
 from lib.tools.code_interpreter.limits import MIB, Limits
+from lib.tools.file_search.page_images.renderer import PageRenderer
 from lib.tools.functions.folder import FunctionFolder
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Studio:
     code: CodeInterpreterTool
     ingestion: Ingestion
     search: StoreSearch
+    pages: PageRenderer
     tracing: Tracing
     batches: Batches
 
@@ -90,6 +92,7 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
             code,
             ingestion,
             search,
+            PageRenderer(),
             tracing,
             batches,
         )

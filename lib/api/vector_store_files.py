@@ -17,7 +17,6 @@ from lib.api.bodies import Body, ChunkingStrategy, chunking_as_json
 from lib.api.dependencies import StoreDep, StudioDep
 from lib.api.replies import Paging, deleted_reply, json_reply, list_reply, object_reply
 from lib.engine.errors import RefusedError
-from lib.engine.ingestion import Ingestion
 from lib.engine.vector_stores import NewStoreFile, add_files, create_batch
 from lib.store import vector_stores as stored
 from lib.store.objects import to_json
@@ -30,6 +29,7 @@ from lib.store.tables import (
     VectorStoreFileRow,
     VectorStoreRow,
 )
+from lib.tools.file_search.chunking import joined_text
 from lib.tools.file_search.index.protocol import FileKey, IndexedFile
 from lib.tools.file_search.ingestion import Progress
 
@@ -148,7 +148,8 @@ async def retrieve_content(vector_store_id: str, file_id: str, studio: StudioDep
     row = await studio.store.read(lambda session: _find_file(session, vector_store_id, file_id))
     if row.status == stored.IN_PROGRESS:
         raise RefusedError(f"File {file_id} is still being processed. Try again in a moment.")
-    text = await asyncio.to_thread(_whole_text, studio.ingestion, FileKey(vector_store_id, file_id))
+    key = FileKey(vector_store_id, file_id)
+    text = joined_text(await asyncio.to_thread(studio.ingestion.index.chunks, key))
     page = {
         "object": "vector_store.file_content.page",
         "data": [{"type": "text", "text": text}] if text else [],
@@ -255,16 +256,6 @@ def _key(row: VectorStoreFileRow) -> FileKey:
 
 def _batch_text(session: Session, batch: VectorStoreBatchRow) -> str:
     return to_json(batch, file_counts=stored.batch_counts(session, batch.id))
-
-
-def _whole_text(ingestion: Ingestion, key: FileKey) -> str:
-    """A file's text, put together from chunks that overlap."""
-    parts: list[str] = []
-    length = 0
-    for chunk in ingestion.index.chunks(key):
-        parts.append(chunk.text[length - chunk.start :])
-        length = chunk.end
-    return "".join(parts)
 
 
 def _with_progress(

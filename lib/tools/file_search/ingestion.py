@@ -11,7 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from lib.tools.file_search.chunking import Chunk, ChunkingStrategy, cut_into_chunks, tokenize
+from lib.tools.file_search.chunking import (
+    Chunk,
+    ChunkingStrategy,
+    cut_into_chunks,
+    joined_text,
+    tokenize,
+)
 from lib.tools.file_search.embedding.embedder import Embedder
 from lib.tools.file_search.embedding.windows import cut_into_windows, windows_of_chunks
 from lib.tools.file_search.index.filters import AttributeValue
@@ -126,7 +132,7 @@ async def _vectors(
     if embedder is None:
         return None
     chunks = await asyncio.to_thread(index.chunks, new.key)
-    text = _joined(chunks)
+    text = joined_text(chunks)
     if not chunks or not await asyncio.to_thread(embedder.knows, text):
         return None
     return await _embed(embedder, text, chunks, new.chunking, report)
@@ -148,13 +154,3 @@ async def _embed(
         lambda done: report(Progress("embedding", done, len(windows), pages)),
     )
     return FileVectors(vectors, windows_of_chunks(chunks, windows))
-
-
-def _joined(chunks: Sequence[Chunk]) -> str:
-    """The document's text, put together from chunks that overlap."""
-    parts: list[str] = []
-    length = 0
-    for chunk in chunks:
-        parts.append(chunk.text[length - chunk.start :])
-        length = chunk.end
-    return "".join(parts)
