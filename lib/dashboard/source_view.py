@@ -25,7 +25,8 @@ def show_place(client: OpenAI, file_id: str, filename: str, cited: CitedPage) ->
     """The quotes where they stand; the quotes alone where that cannot be shown."""
     if cited.page is not None and kind_of(filename) == "pdf":
         show_quotes(CitedPage(None, cited.quotes))
-        show_page(client, file_id, cited.page, cited.quotes)
+        with st.container(border=True):
+            show_page(client, file_id, cited.page, cited.quotes)
         return
     for quote in cited.quotes:
         _show_around(client, file_id, quote)
@@ -51,8 +52,7 @@ def show_page(client: OpenAI, file_id: str, page: int, quotes: Sequence[str]) ->
     except PreviewError as problem:
         st.caption(f"Page {page}. {problem}")
         return
-    with st.container(border=True):
-        st.image(image, width="stretch", alt=f"Page {page}")
+    st.image(image, width="stretch", alt=f"Page {page}")
     st.caption(" ".join([f"Page {page}.", *_marking_words(drawn.marked, quotes)]))
 
 

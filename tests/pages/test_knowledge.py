@@ -1,8 +1,11 @@
+from pathlib import Path
+
 from openai import OpenAI
 
 from lib.dashboard.studio_api import list_store_files
 from tests.pages.conftest import OpenPage
 from tests.pages.elements import button, words
+from tests.tools.file_search import documents
 
 
 def fill(client: OpenAI, store_id: str, name: str, text: str) -> None:
@@ -60,6 +63,19 @@ def test_a_search_shows_the_passages_with_the_words_marked(
     assert not page.exception
     assert r":orange-background[Cats] \*:orange-background[sleep]\* sixteen" in words(page)
     assert "no. 1 by keywords" in words(page)
+
+
+def test_a_hit_in_a_pdf_opens_its_page(open_page: OpenPage, client: OpenAI, tmp_path: Path) -> None:
+    store = client.vector_stores.create(name="Papers")
+    paper = documents.pdf(tmp_path / "paper.pdf", ["Preface.", "Cats sleep sixteen hours."])
+    client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=paper)
+    page = open_page("knowledge", store=store.id)
+
+    page.text_input[0].set_value("sixteen hours of sleep").run()
+
+    assert not page.exception
+    labels = [expander.label for expander in page.expander]
+    assert labels == ["The whole passage", "Page 2 of the file"]
 
 
 def test_a_store_is_linked_to_an_assistant_in_one_click(

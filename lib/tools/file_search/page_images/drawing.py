@@ -114,9 +114,10 @@ def _box(corner: tuple[int, int], other: tuple[int, int]) -> Box:
 
 def _is_one_line(box: Box, following: Box) -> bool:
     height = max(box.bottom - box.top, following.bottom - following.top)
-    shared = min(box.bottom, following.bottom) - max(box.top, following.top)
     gap = following.left - box.right
-    return shared > height / 2 and -height < gap < WIDEST_GAP * height
+    # A comma's box is as low as the comma: some of the height in common is enough.
+    is_level = following.top <= box.bottom and box.top <= following.bottom
+    return is_level and -height < gap < WIDEST_GAP * height
 
 
 def _around(box: Box, other: Box) -> Box:
