@@ -17,6 +17,7 @@ from lib.api.bodies import Body, ChunkingStrategy, chunking_as_json
 from lib.api.dependencies import StoreDep, StudioDep
 from lib.api.replies import Paging, deleted_reply, json_reply, list_reply, object_reply
 from lib.engine.errors import RefusedError
+from lib.engine.reading_watch import ReadingWatch
 from lib.engine.vector_stores import NewStoreFile, add_files, create_batch
 from lib.store import vector_stores as stored
 from lib.store.objects import to_json
@@ -31,7 +32,6 @@ from lib.store.tables import (
 )
 from lib.tools.file_search.chunking import joined_text
 from lib.tools.file_search.index.protocol import FileKey, IndexedFile
-from lib.tools.file_search.ingestion import Progress
 
 router = APIRouter(tags=["Vector stores"])
 
@@ -178,7 +178,7 @@ async def get_progress(vector_store_id: str, paging: Paging, studio: StudioDep) 
         lambda row: _with_progress(
             row,
             files[row.id],
-            studio.ingestion.progress(_key(row)),
+            _progress(studio.ingestion.watch, _key(row)),
             indexed[row.id],
             studio.ingestion.embedders.name,
         ),
@@ -258,17 +258,22 @@ def _batch_text(session: Session, batch: VectorStoreBatchRow) -> str:
     return to_json(batch, file_counts=stored.batch_counts(session, batch.id))
 
 
+def _progress(watch: ReadingWatch, key: FileKey) -> Json | None:
+    progress = watch.progress(key)
+    return {**asdict(progress), "seconds_left": watch.seconds_left(key)} if progress else None
+
+
 def _with_progress(
     row: VectorStoreFileRow,
     file: FileRow,
-    progress: Progress | None,
+    progress: Json | None,
     indexed: IndexedFile | None,
     embedder: str | None,
 ) -> str:
     shown: Json = json.loads(to_json(row))
     shown["filename"] = file.filename
     shown["bytes"] = file.bytes
-    shown["progress"] = asdict(progress) if progress else None
+    shown["progress"] = progress
     shown["chunk_count"] = indexed.chunk_count if indexed else 0
     shown["is_embedded"] = bool(indexed and indexed.is_embedded)
     waits = row.status == stored.COMPLETED and embedder not in (None, row.embedder)

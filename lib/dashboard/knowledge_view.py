@@ -27,6 +27,7 @@ from lib.dashboard.labels import plain
 from lib.dashboard.run_tables import UNNAMED
 from lib.dashboard.search_hits import excerpt, highlighted, page_of, why_it_ranks
 from lib.dashboard.source_view import show_page
+from lib.dashboard.store_deletion import choice_box, confirm_delete
 from lib.dashboard.studio_api import EmbedderState, StoreFile, list_store_files, read_health
 from lib.dashboard.timezone import reader_timezone
 
@@ -70,7 +71,9 @@ def no_stores_yet() -> None:
 def store_card(store: VectorStore, is_open: bool) -> None:
     """One store: what it holds, and what can be done with it."""
     with st.container(border=True, height="stretch", key=f"store_{store.id}"):
-        st.markdown(f"#### {plain(store_name(store))}")
+        with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+            st.markdown(f"#### {plain(store_name(store))}", width="stretch")
+            choice_box(store)
         words = store_words(store)
         with st.container(horizontal=True, gap="small"):
             st.badge(words.label, icon=words.icon, color=words.color)
@@ -94,7 +97,7 @@ def store_card(store: VectorStore, is_open: bool) -> None:
             if st.button(
                 "Delete", icon=":material/delete:", type="tertiary", key=f"delete_{store.id}"
             ):
-                confirm_delete(store)
+                confirm_delete([store])
 
 
 @st.dialog("Store", icon=":material/library_books:")
@@ -115,20 +118,6 @@ def store_form(store: VectorStore | None) -> None:
         submitted = st.form_submit_button(label, type="primary")
     if submitted:
         _save(store, (name or "").strip(), choices[expiry])
-
-
-@st.dialog("Delete this store?", icon=":material/delete:")
-def confirm_delete(store: VectorStore) -> None:
-    """Ask before a store is deleted for good."""
-    st.markdown(
-        f"**{plain(store_name(store))}** will be gone for good, and the assistants and threads "
-        "that use it will search it no more. Its files stay, and can be put into another store."
-    )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Keep it"):
-            st.rerun()
-        if st.button("Delete", type="primary", icon=":material/delete:"):
-            _delete(store)
 
 
 def upload_box(store: VectorStore) -> None:
@@ -342,17 +331,6 @@ def _save(store: VectorStore | None, name: str, days: int | None) -> None:
         return
     verb = "saved" if store else "ready for files"
     st.session_state["knowledge_notice"] = f"{name or UNNAMED_STORE} is {verb}."
-    st.rerun()
-
-
-def _delete(store: VectorStore) -> None:
-    try:
-        studio_client().vector_stores.delete(store.id)
-    except openai.OpenAIError as error:
-        st.error(sentence_for(error), icon=":material/error:")
-        return
-    st.query_params.pop("store", None)
-    st.session_state["knowledge_notice"] = f"{store_name(store)} was deleted."
     st.rerun()
 
 

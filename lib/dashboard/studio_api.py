@@ -72,6 +72,8 @@ class ReadingProgress(BaseModel):
     done: int = 0
     total: int = 0
     pages: int | None = None
+    seconds_left: float | None = None
+    """At the pace so far; None while there is none."""
 
 
 class StoreFile(VectorStoreFile):

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from lib.engine.clock import now
 from lib.engine.embedder_source import EmbedderSource
+from lib.engine.reading_watch import ReadingWatch
 from lib.store import ingestion as queue
 from lib.store.blobs import Blobs
 from lib.store.database import StorageError, Store
@@ -28,7 +29,7 @@ from lib.tools.file_search.chunking import ChunkingStrategy
 from lib.tools.file_search.embedding.embedder import Embedder, EmbeddingError
 from lib.tools.file_search.index.protocol import FileKey, Index
 from lib.tools.file_search.index.sqlite import IndexVersionError, SqliteIndex
-from lib.tools.file_search.ingestion import NewFile, Progress, ingest_file
+from lib.tools.file_search.ingestion import NewFile, ingest_file
 from lib.tools.file_search.parsing.document import ParseFailure
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Ingestion:
         self._finished = asyncio.Event()
         self._free = asyncio.Semaphore(_WORKERS)
         self._reading: dict[int, tuple[Job, asyncio.Task[None]]] = {}
-        self._progress: dict[FileKey, Progress] = {}
+        self.watch = ReadingWatch()
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -84,10 +85,6 @@ class Ingestion:
     def wake(self) -> None:
         """There is new work, so that nobody waits for the next look."""
         self._work.set()
-
-    def progress(self, key: FileKey) -> Progress | None:
-        """How far a file is that is being worked on; None for any other."""
-        return self._progress.get(key)
 
     def let_go(self, is_unwanted: Callable[[Job], bool]) -> None:
         """Stop reading the files that nobody wants any more."""
@@ -143,7 +140,7 @@ class Ingestion:
 
     def _has_read(self, job: Job, _done: "asyncio.Task[None]") -> None:
         del self._reading[job.position]
-        self._progress.pop(FileKey(*job.key), None)
+        self.watch.forget(FileKey(*job.key))
         self._free.release()
         self._finished.set()
         self._vector_work.set()
@@ -188,7 +185,7 @@ class Ingestion:
             chunking=ChunkingStrategy(**job.chunking),
             attributes=job.attributes,
         )
-        report = partial(self._progress.__setitem__, key)
+        report = partial(self.watch.note, key)
         indexed = await ingest_file(self.index, embedder, new, report)
         return indexed.usage_bytes
 
@@ -219,7 +216,7 @@ class Ingestion:
                 logger.exception("File %s is found by keywords alone", job.file_id)
                 retry.later(job.position)
             finally:
-                self._progress.pop(FileKey(*job.key), None)
+                self.watch.forget(FileKey(*job.key))
 
     async def _embed(self, job: Job, name: str) -> None:
         embedder = await self.embedders.get()

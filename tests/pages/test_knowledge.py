@@ -103,3 +103,58 @@ def test_deleting_a_store_asks_first(open_page: OpenPage, client: OpenAI) -> Non
 
     assert "**Poems** will be gone for good" in words(page)
     assert client.vector_stores.retrieve(store.id).name == "Poems"
+
+
+def test_several_stores_are_deleted_at_once_and_their_files_stay(
+    open_page: OpenPage, client: OpenAI
+) -> None:
+    names = ("Poems", "Novels", "Plays")
+    poems, novels, plays = [client.vector_stores.create(name=name) for name in names]
+    fill(client, poems.id, "rose.txt", "A rose is a rose.")
+    page = open_page("knowledge", store=poems.id)
+
+    page.checkbox(key=f"choose_{poems.id}").check().run()
+    page.checkbox(key=f"choose_{plays.id}").check().run()
+    button(page, "Delete 2 stores").click().run()
+    asked = words(page)
+    page.button(key="delete_for_good").click().run()
+
+    assert not page.exception
+    assert "**Plays** and **Poems** will be gone for good" in asked
+    assert [store.id for store in client.vector_stores.list()] == [novels.id]
+    assert [file.filename for file in client.files.list()] == ["rose.txt"]
+    assert "2 stores were deleted." in [message.value for message in page.toast]
+
+
+def test_all_stores_are_chosen_with_one_click_and_none_with_another(
+    open_page: OpenPage, client: OpenAI
+) -> None:
+    for name in ("Poems", "Novels"):
+        client.vector_stores.create(name=name)
+    page = open_page("knowledge")
+    assert button(page, "Delete the chosen stores").disabled
+
+    button(page, "Choose all").click().run()
+    chosen = [box.value for box in page.checkbox]
+    button(page, "Choose none").click().run()
+
+    assert not page.exception
+    assert chosen == [True, True]
+    assert [box.value for box in page.checkbox] == [False, False]
+
+
+def test_a_store_that_somebody_else_deleted_meanwhile_is_no_problem(
+    open_page: OpenPage, client: OpenAI
+) -> None:
+    poems = client.vector_stores.create(name="Poems")
+    client.vector_stores.create(name="Novels")
+    page = open_page("knowledge")
+    button(page, "Choose all").click().run()
+    button(page, "Delete 2 stores").click().run()
+    client.vector_stores.delete(poems.id)
+
+    page.button(key="delete_for_good").click().run()
+
+    assert not page.exception
+    assert not page.error
+    assert client.vector_stores.list().data == []
