@@ -93,7 +93,7 @@ async def create_file(vector_store_id: str, body: NewFile, studio: StudioDep) ->
         return add_files(session, store, [body.as_new_store_file()])[0]
 
     row = await studio.store.write(add)
-    studio.ingestion.wake()
+    studio.ingestion.begin_anew(vector_store_id, [body.file_id])
     return object_reply(row)
 
 
@@ -189,13 +189,15 @@ async def get_progress(vector_store_id: str, paging: Paging, studio: StudioDep) 
 async def create_file_batch(vector_store_id: str, body: NewBatch, studio: StudioDep) -> Response:
     """Put many files in a store at once."""
 
+    files = body.as_new_store_files()
+
     def create(session: Session) -> str:
-        batch = create_batch(session, vector_store_id, body.as_new_store_files())
+        batch = create_batch(session, vector_store_id, files)
         session.flush()
         return _batch_text(session, batch)
 
     text = await studio.store.write(create)
-    studio.ingestion.wake()
+    studio.ingestion.begin_anew(vector_store_id, [file.file_id for file in files])
     return json_reply(text)
 
 

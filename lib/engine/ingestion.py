@@ -86,6 +86,12 @@ class Ingestion:
         """There is new work, so that nobody waits for the next look."""
         self._work.set()
 
+    def begin_anew(self, store_id: str, file_ids: Collection[str]) -> None:
+        """These files were put in a store: nobody needs what is being read of them as they were."""
+        keys = {(store_id, file_id) for file_id in file_ids}
+        self.let_go(lambda job: job.key in keys)
+        self.wake()
+
     def let_go(self, is_unwanted: Callable[[Job], bool]) -> None:
         """Stop reading the files that nobody wants any more."""
         for job, task in self._reading.values():
@@ -136,7 +142,7 @@ class Ingestion:
             await _wait(self._work, _LOOK_EVERY)
 
     def _claim(self, session: Session) -> Job | None:
-        return queue.claim(session, list(self._reading))
+        return queue.claim(session, [job.key for job, _ in self._reading.values()])
 
     def _has_read(self, job: Job, _done: "asyncio.Task[None]") -> None:
         del self._reading[job.position]
@@ -144,6 +150,8 @@ class Ingestion:
         self._free.release()
         self._finished.set()
         self._vector_work.set()
+        # What was put in anew has waited for this.
+        self._work.set()
 
     async def _read(self, job: Job) -> None:
         """Make one file findable by keywords, or note why it cannot be."""
@@ -220,6 +228,9 @@ class Ingestion:
 
     async def _embed(self, job: Job, name: str) -> None:
         embedder = await self.embedders.get()
+        # The embedder may have been long in coming.
+        if not await self._store.read(partial(queue.is_current, job=job)):
+            return
         usage_bytes = await self._ingest(embedder, job)
         await self._store.write(
             partial(queue.note_embedder, job=job, embedder=name, usage_bytes=usage_bytes)

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -77,7 +78,8 @@ async def ingest_file(
         report(Progress("done"))
         return known
     vectors = await _vectors(index, embedder, new, report)
-    await asyncio.to_thread(index.add_vectors, new.key, wanted, vectors)
+    fingerprint = _fingerprint(new)
+    await _to_the_end(partial(index.add_vectors, new.key, fingerprint, wanted, vectors))
     report(Progress("done"))
     finished = await asyncio.to_thread(index.file, new.key)
     if finished is None:
@@ -97,7 +99,20 @@ async def _index_keywords(index: Index, new: NewFile, report: Report) -> None:
     report(Progress("indexing", pages=document.page_count))
     chunks = await asyncio.to_thread(_chunks, document, new.chunking)
     language = await asyncio.to_thread(language_of, document.text)
-    await asyncio.to_thread(index.add_file, _described(new, language), chunks)
+    await _to_the_end(partial(index.add_file, _described(new, language), chunks))
+
+
+async def _to_the_end(write: Callable[[], None]) -> None:
+    """Write in a thread; who is cancelled meanwhile waits for it.
+
+    A thread cannot be stopped, and must not write over what comes after it.
+    """
+    writing = asyncio.ensure_future(asyncio.to_thread(write))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait([writing])
+        raise
 
 
 def _chunks(document: ParsedDocument, strategy: ChunkingStrategy) -> list[Chunk]:
