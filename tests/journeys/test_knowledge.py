@@ -94,3 +94,23 @@ def test_a_citation_of_a_pdf_opens_its_page_with_the_quote_highlighted(
     assert drawn.evaluate(WAIT_FOR_IMAGE)
     assert drawn.evaluate(YELLOW_DOTS) > 1000
     assert drawn.bounding_box()["width"] > 500  # type: ignore[index]
+
+
+def test_several_stores_are_chosen_and_deleted_at_once(
+    page: Page, studio: str, client: OpenAI
+) -> None:
+    for name in ("Poems", "Novels", "Plays"):
+        client.vector_stores.create(name=name)
+
+    page.goto(f"{studio}/knowledge")
+    for name in ("Poems", "Plays"):
+        page.locator("label", has_text=f"Choose {name}").click()
+        expect(page.get_by_role("checkbox", name=f"Choose {name}")).to_be_checked()
+    page.get_by_role("button", name="Delete 2 stores").click()
+    question = page.get_by_role("dialog", name="Delete for good?")
+    expect(question).to_contain_text("Plays and Poems will be gone for good")
+    question.get_by_role("button", name="Delete", exact=True).click()
+
+    expect(page.get_by_text("2 stores were deleted.")).to_be_visible()
+    expect(question).to_be_hidden()
+    assert [store.name for store in client.vector_stores.list()] == ["Novels"]
