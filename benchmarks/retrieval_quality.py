@@ -161,7 +161,7 @@ async def _index_texts(bench: Bench, store_id: str, texts: Mapping[str, str]) ->
             parts = [text[window.start : window.end] for window in windows]
             rows = await bench.embedder.embed_passages(parts, lambda _: None)
             vectors = FileVectors(rows, windows_of_chunks(chunks, windows))
-        bench.index.add_vectors(key, bench.embedder.name, vectors)
+        bench.index.add_vectors(key, FINGERPRINT, bench.embedder.name, vectors)
 
 
 async def _ingest_pdf(bench: Bench, name: str) -> None:

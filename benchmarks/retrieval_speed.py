@@ -149,7 +149,7 @@ def insert(index: Index, texts: Sequence[str], vectors: Vectors) -> None:
         places = np.arange(len(part), dtype=np.int32)
         ranges = np.stack([places, places + 1], axis=1)
         index.add_vectors(
-            key, GivenVectors.name, FileVectors(vectors[first : first + len(part)], ranges)
+            key, "x", GivenVectors.name, FileVectors(vectors[first : first + len(part)], ranges)
         )
 
 

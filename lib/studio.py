@@ -26,6 +26,7 @@ from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
 from lib.tools.code_interpreter.interpreter import CodeInterpreter
 from lib.tools.code_interpreter.limits import MIB, Limits
+from lib.tools.file_search.page_images.renderer import PageRenderer
 from lib.tools.functions.folder import FunctionFolder
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Studio:
     code: CodeInterpreterTool
     ingestion: Ingestion
     search: StoreSearch
+    pages: PageRenderer
     tracing: Tracing
     batches: Batches
 
@@ -92,6 +94,7 @@ async def run_studio(settings: Settings) -> AsyncIterator[Studio]:
             code,
             ingestion,
             search,
+            PageRenderer(),
             tracing,
             batches,
         )

@@ -18,6 +18,7 @@ from lib.dashboard.knowledge_view import (
 )
 from lib.dashboard.labels import heading
 from lib.dashboard.notices import show_notices
+from lib.dashboard.store_deletion import bulk_actions
 
 st.set_page_config(page_title="Knowledge · Assistants Studio", layout="wide")
 client = studio_client()
@@ -37,6 +38,7 @@ if store is None:
     no_stores_yet()
     st.stop()
 
+bulk_actions(stores)
 with st.grid(3, min_column_width=300):
     for one in stores:
         store_card(one, is_open=one.id == store.id)

@@ -17,7 +17,7 @@ from lib.api.bodies import Body, ChunkingStrategy, chunking_as_json
 from lib.api.dependencies import StoreDep, StudioDep
 from lib.api.replies import Paging, deleted_reply, json_reply, list_reply, object_reply
 from lib.engine.errors import RefusedError
-from lib.engine.ingestion import Ingestion
+from lib.engine.reading_watch import ReadingWatch
 from lib.engine.vector_stores import NewStoreFile, add_files, create_batch
 from lib.store import vector_stores as stored
 from lib.store.objects import to_json
@@ -30,8 +30,8 @@ from lib.store.tables import (
     VectorStoreFileRow,
     VectorStoreRow,
 )
+from lib.tools.file_search.chunking import joined_text
 from lib.tools.file_search.index.protocol import FileKey, IndexedFile
-from lib.tools.file_search.ingestion import Progress
 
 router = APIRouter(tags=["Vector stores"])
 
@@ -93,7 +93,7 @@ async def create_file(vector_store_id: str, body: NewFile, studio: StudioDep) ->
         return add_files(session, store, [body.as_new_store_file()])[0]
 
     row = await studio.store.write(add)
-    studio.ingestion.wake()
+    studio.ingestion.begin_anew(vector_store_id, [body.file_id])
     return object_reply(row)
 
 
@@ -148,7 +148,8 @@ async def retrieve_content(vector_store_id: str, file_id: str, studio: StudioDep
     row = await studio.store.read(lambda session: _find_file(session, vector_store_id, file_id))
     if row.status == stored.IN_PROGRESS:
         raise RefusedError(f"File {file_id} is still being processed. Try again in a moment.")
-    text = await asyncio.to_thread(_whole_text, studio.ingestion, FileKey(vector_store_id, file_id))
+    key = FileKey(vector_store_id, file_id)
+    text = joined_text(await asyncio.to_thread(studio.ingestion.index.chunks, key))
     page = {
         "object": "vector_store.file_content.page",
         "data": [{"type": "text", "text": text}] if text else [],
@@ -177,7 +178,7 @@ async def get_progress(vector_store_id: str, paging: Paging, studio: StudioDep) 
         lambda row: _with_progress(
             row,
             files[row.id],
-            studio.ingestion.progress(_key(row)),
+            _progress(studio.ingestion.watch, _key(row)),
             indexed[row.id],
             studio.ingestion.embedders.name,
         ),
@@ -188,13 +189,15 @@ async def get_progress(vector_store_id: str, paging: Paging, studio: StudioDep) 
 async def create_file_batch(vector_store_id: str, body: NewBatch, studio: StudioDep) -> Response:
     """Put many files in a store at once."""
 
+    files = body.as_new_store_files()
+
     def create(session: Session) -> str:
-        batch = create_batch(session, vector_store_id, body.as_new_store_files())
+        batch = create_batch(session, vector_store_id, files)
         session.flush()
         return _batch_text(session, batch)
 
     text = await studio.store.write(create)
-    studio.ingestion.wake()
+    studio.ingestion.begin_anew(vector_store_id, [file.file_id for file in files])
     return json_reply(text)
 
 
@@ -257,27 +260,22 @@ def _batch_text(session: Session, batch: VectorStoreBatchRow) -> str:
     return to_json(batch, file_counts=stored.batch_counts(session, batch.id))
 
 
-def _whole_text(ingestion: Ingestion, key: FileKey) -> str:
-    """A file's text, put together from chunks that overlap."""
-    parts: list[str] = []
-    length = 0
-    for chunk in ingestion.index.chunks(key):
-        parts.append(chunk.text[length - chunk.start :])
-        length = chunk.end
-    return "".join(parts)
+def _progress(watch: ReadingWatch, key: FileKey) -> Json | None:
+    progress = watch.progress(key)
+    return {**asdict(progress), "seconds_left": watch.seconds_left(key)} if progress else None
 
 
 def _with_progress(
     row: VectorStoreFileRow,
     file: FileRow,
-    progress: Progress | None,
+    progress: Json | None,
     indexed: IndexedFile | None,
     embedder: str | None,
 ) -> str:
     shown: Json = json.loads(to_json(row))
     shown["filename"] = file.filename
     shown["bytes"] = file.bytes
-    shown["progress"] = asdict(progress) if progress else None
+    shown["progress"] = progress
     shown["chunk_count"] = indexed.chunk_count if indexed else 0
     shown["is_embedded"] = bool(indexed and indexed.is_embedded)
     waits = row.status == stored.COMPLETED and embedder not in (None, row.embedder)

@@ -209,6 +209,7 @@ def _result(result: SearchResult) -> Json:
         "content": [{"type": "text", "text": result.chunk.text}],
         "first_page": result.chunk.first_page,
         "last_page": result.chunk.last_page,
+        "page_starts": [{"offset": start, "page": page} for start, page in result.chunk.pages],
         "keyword_rank": result.text_place,
         "meaning_rank": result.vector_place,
     }

@@ -22,6 +22,14 @@ class Passage:
 
 
 @dataclass
+class CitedPage:
+    """What an answer quotes from one page; `page` is None for formats without pages."""
+
+    page: int | None
+    quotes: list[str]
+
+
+@dataclass
 class CitedSource:
     """What one number of an answer refers to."""
 
@@ -29,6 +37,15 @@ class CitedSource:
     file_id: str
     filename: str
     passages: list[Passage] = field(default_factory=list)
+
+    @property
+    def pages(self) -> list[CitedPage]:
+        """The quotes by page, in the order in which the answer leans on them."""
+        pages: dict[int | None, CitedPage] = {}
+        for passage in self.passages:
+            page = pages.setdefault(passage.page, CitedPage(passage.page, []))
+            page.quotes.append(passage.quote)
+        return list(pages.values())
 
 
 def markdown_with_numbers(text: str) -> str:

@@ -4,6 +4,7 @@ from functools import partial
 
 import openai
 import streamlit as st
+from openai import OpenAI
 from openai.types.beta.threads import Message
 
 from lib.dashboard.citations import CitedSource, cited_sources
@@ -11,8 +12,11 @@ from lib.dashboard.client import studio_client
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.formatting import shortened
 from lib.dashboard.labels import plain
+from lib.dashboard.source_view import show_place, show_quotes
+from lib.dashboard.stored_files import stored_file, whole_content
 
 NAME_SHOWN = 32
+TITLE_SHOWN = 60
 
 
 def show_sources(message: Message) -> None:
@@ -26,41 +30,33 @@ def show_sources(message: Message) -> None:
 
 
 def _source(message: Message, source: CitedSource) -> None:
-    popover = st.popover(
-        f":blue-badge[{source.number}] {plain(shortened(source.filename, NAME_SHOWN))}",
-        key=f"source_{message.id}_{source.number}",
-        # The content is made only once someone opens it.
-        on_change="rerun",
-    )
-    if not popover.open:
-        return
-    with popover:
-        st.markdown(f"**{plain(source.filename)}**")
-        for passage in source.passages:
-            st.markdown(f"> {plain(passage.quote)}".replace("\n", "\n> "))
-            if passage.page is not None:
-                st.caption(f"Page {passage.page}")
-        _download(message, source)
+    name = plain(shortened(source.filename, NAME_SHOWN))
+    place = f"{message.id}_{source.number}"
+    if st.button(f":blue-badge[{source.number}] {name}", key=f"source_{place}"):
+        title = plain(shortened(source.filename, TITLE_SHOWN))
+        drawer = st.dialog(title, width="medium", position="right", icon=":material/draft:")
+        drawer(_show_source)(studio_client(), source, place)
 
 
-def _download(message: Message, source: CitedSource) -> None:
+def _show_source(client: OpenAI, source: CitedSource, place: str) -> None:
     try:
-        studio_client().files.retrieve(source.file_id)
-    except openai.NotFoundError:
-        st.caption("The file was deleted since.")
-        return
+        is_there = stored_file(client, source.file_id) is not None
     except openai.OpenAIError as error:
         st.caption(sentence_for(error))
         return
+    for cited in source.pages:
+        if is_there:
+            show_place(client, source.file_id, source.filename, cited)
+        else:
+            show_quotes(cited)
+    if not is_there:
+        st.caption("The file was deleted since.")
+        return
     st.download_button(
         "Download the file",
-        data=partial(_content, source.file_id),
+        data=partial(whole_content, client, source.file_id),
         file_name=source.filename,
         icon=":material/download:",
-        key=f"download_{message.id}_{source.number}",
+        key=f"download_{place}",
         on_click="ignore",
     )
-
-
-def _content(file_id: str) -> bytes:
-    return studio_client().files.content(file_id).read()

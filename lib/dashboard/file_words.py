@@ -1,10 +1,15 @@
 """What a knowledge file's status means, and sizes, in words."""
 
+import math
+
 from openai.types import VectorStore
 
 from lib.dashboard.run_words import StatusWords
 from lib.dashboard.studio_api import StoreFile
 
+MINUTE = 60
+STEP = 5
+"""Seconds; a pace tells no more exactly how long a file takes."""
 UNNAMED_STORE = "Untitled store"
 STAGES = {
     "parsing": "Reading the file",
@@ -33,12 +38,21 @@ def file_words(file: StoreFile) -> str:
     if file.status == "cancelled":
         return "Cancelled before it was read"
     if file.progress is not None and file.progress.stage in STAGES:
-        return STAGES[file.progress.stage]
+        return STAGES[file.progress.stage] + _time_left(file.progress.seconds_left)
     if file.status == "in_progress":
         return "Waiting for its turn"
     if file.waits_for_embedder:
         return "Searchable by keywords; ranking by meaning follows"
     return "Searchable" if file.is_embedded else "Searchable by keywords"
+
+
+def _time_left(seconds: float | None) -> str:
+    """`, about 15 s left`: nothing while it is unknown."""
+    if seconds is None:
+        return ""
+    if seconds > MINUTE:
+        return f", about {math.ceil(seconds / MINUTE)} min left"
+    return f", about {max(math.ceil(seconds / STEP), 1) * STEP} s left"
 
 
 def file_share(file: StoreFile) -> float | None:

@@ -4,13 +4,14 @@ import openai
 import pandas as pd
 import streamlit as st
 from openai import OpenAI
-from openai.types import VectorStore
+from openai.types import VectorStore, VectorStoreSearchResponse
 from openai.types.beta import Assistant
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from lib.dashboard.assistant_knowledge import link_store, linked_store
 from lib.dashboard.client import studio_client
 from lib.dashboard.errors import errors_in_words, sentence_for
+from lib.dashboard.file_previews import kind_of
 from lib.dashboard.file_words import (
     UNNAMED_STORE,
     file_share,
@@ -24,7 +25,9 @@ from lib.dashboard.file_words import (
 from lib.dashboard.formatting import megabytes, moment
 from lib.dashboard.labels import plain
 from lib.dashboard.run_tables import UNNAMED
-from lib.dashboard.search_hits import excerpt, highlighted, why_it_ranks
+from lib.dashboard.search_hits import excerpt, highlighted, page_of, why_it_ranks
+from lib.dashboard.source_view import show_page
+from lib.dashboard.store_deletion import choice_box, confirm_delete
 from lib.dashboard.studio_api import EmbedderState, StoreFile, list_store_files, read_health
 from lib.dashboard.timezone import reader_timezone
 
@@ -68,7 +71,9 @@ def no_stores_yet() -> None:
 def store_card(store: VectorStore, is_open: bool) -> None:
     """One store: what it holds, and what can be done with it."""
     with st.container(border=True, height="stretch", key=f"store_{store.id}"):
-        st.markdown(f"#### {plain(store_name(store))}")
+        with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+            st.markdown(f"#### {plain(store_name(store))}", width="stretch")
+            choice_box(store)
         words = store_words(store)
         with st.container(horizontal=True, gap="small"):
             st.badge(words.label, icon=words.icon, color=words.color)
@@ -92,7 +97,7 @@ def store_card(store: VectorStore, is_open: bool) -> None:
             if st.button(
                 "Delete", icon=":material/delete:", type="tertiary", key=f"delete_{store.id}"
             ):
-                confirm_delete(store)
+                confirm_delete([store])
 
 
 @st.dialog("Store", icon=":material/library_books:")
@@ -113,20 +118,6 @@ def store_form(store: VectorStore | None) -> None:
         submitted = st.form_submit_button(label, type="primary")
     if submitted:
         _save(store, (name or "").strip(), choices[expiry])
-
-
-@st.dialog("Delete this store?", icon=":material/delete:")
-def confirm_delete(store: VectorStore) -> None:
-    """Ask before a store is deleted for good."""
-    st.markdown(
-        f"**{plain(store_name(store))}** will be gone for good, and the assistants and threads "
-        "that use it will search it no more. Its files stay, and can be put into another store."
-    )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Keep it"):
-            st.rerun()
-        if st.button("Delete", type="primary", icon=":material/delete:"):
-            _delete(store)
 
 
 def upload_box(store: VectorStore) -> None:
@@ -169,13 +160,7 @@ def try_a_search(store: VectorStore) -> None:
         if not hits.data:
             st.info("Nothing in these files fits. Try other words.", icon=":material/search_off:")
         for number, hit in enumerate(hits.data, start=1):
-            text = "\n".join(part.text for part in hit.content)
-            with st.container(border=True):
-                st.markdown(f"**{number}. {plain(hit.filename)}**")
-                st.caption(why_it_ranks(hit))
-                st.markdown(highlighted(excerpt(text, query), query))
-                with st.expander("The whole passage"):
-                    st.markdown(highlighted(text, query))
+            _hit(number, hit, query)
 
 
 def users_of(store: VectorStore, assistants: list[Assistant]) -> None:
@@ -216,6 +201,30 @@ def _download_words(embedder: EmbedderState) -> str:
         return embedder.message
     done = megabytes(embedder.bytes_done or 0, embedder.bytes_total)
     return f"{embedder.message} {done}. Keywords find your files already."
+
+
+def _hit(number: int, hit: VectorStoreSearchResponse, query: str) -> None:
+    text = "\n".join(part.text for part in hit.content)
+    shown = excerpt(text, query)
+    with st.container(border=True):
+        st.markdown(f"**{number}. {plain(hit.filename)}**")
+        st.caption(why_it_ranks(hit))
+        st.markdown(highlighted(shown, query))
+        with st.expander("The whole passage"):
+            st.markdown(highlighted(text, query))
+        cited = page_of(hit, shown)
+        if cited is not None and cited.page is not None and kind_of(hit.filename) == "pdf":
+            _hit_page(number, hit.file_id, cited.page, cited.quotes)
+
+
+def _hit_page(number: int, file_id: str, page: int, quotes: list[str]) -> None:
+    # A key for each place: what was open stays open, and another search's pages begin closed.
+    expander = st.expander(
+        f"Page {page} of the file", key=f"page_{number}_{file_id}_{page}", on_change="rerun"
+    )
+    if expander.open:
+        with expander:
+            show_page(studio_client(), file_id, page, quotes)
 
 
 def _files(store_id: str) -> None:
@@ -322,17 +331,6 @@ def _save(store: VectorStore | None, name: str, days: int | None) -> None:
         return
     verb = "saved" if store else "ready for files"
     st.session_state["knowledge_notice"] = f"{name or UNNAMED_STORE} is {verb}."
-    st.rerun()
-
-
-def _delete(store: VectorStore) -> None:
-    try:
-        studio_client().vector_stores.delete(store.id)
-    except openai.OpenAIError as error:
-        st.error(sentence_for(error), icon=":material/error:")
-        return
-    st.query_params.pop("store", None)
-    st.session_state["knowledge_notice"] = f"{store_name(store)} was deleted."
     st.rerun()
 
 

@@ -4,9 +4,11 @@ import re
 
 from openai.types import VectorStoreSearchResponse
 
+from lib.dashboard.citations import CitedPage
 from lib.dashboard.labels import plain
 
 SHOWN_CHARACTERS = 500
+CUT_BEFORE, CUT_BEHIND = "… ", " …"
 _WORD = re.compile(r"\w+")
 # Endings differ: who looks for "sleeping" should see "sleeps" too.
 _LONG_WORD = 7
@@ -43,7 +45,18 @@ def excerpt(text: str, query: str) -> str:
     start = text.find(" ", best) + 1 if best else 0
     end = text.rfind(" ", start, best + SHOWN_CHARACTERS)
     shown = text[start : end if end > start else best + SHOWN_CHARACTERS]
-    return f"{'… ' if start else ''}{shown}{' …' if start + len(shown) < len(text) else ''}"
+    is_cut = start + len(shown) < len(text)
+    return f"{CUT_BEFORE if start else ''}{shown}{CUT_BEHIND if is_cut else ''}"
+
+
+def page_of(hit: VectorStoreSearchResponse, shown: str) -> CitedPage | None:
+    """The page on which most of an excerpt stands; None for formats without pages."""
+    text = "\n".join(part.text for part in hit.content)
+    quote = shown.removeprefix(CUT_BEFORE).removesuffix(CUT_BEHIND)
+    middle = max(text.find(quote), 0) + len(quote) // 2
+    starts = (hit.model_extra or {}).get("page_starts") or []
+    before = [start["page"] for start in starts if start["offset"] <= middle]
+    return CitedPage(before[-1], [quote]) if before else None
 
 
 def why_it_ranks(hit: VectorStoreSearchResponse) -> str:

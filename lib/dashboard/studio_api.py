@@ -1,15 +1,20 @@
 """The API's own extensions beyond OpenAI's, typed as the SDK types the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, cast
+from urllib.parse import urlencode
 
-from openai import BaseModel, OpenAI, Stream
+from openai import BaseModel, HttpxBinaryResponseContent, OpenAI, Stream
 from openai.pagination import SyncCursorPage
 from openai.types.beta import AssistantStreamEvent, Thread
 from openai.types.beta.threads import Run
 from openai.types.vector_stores import VectorStoreFile
 
 Query = Mapping[str, str | int | None]
+
+LONGEST_QUOTE = 2000
+MOST_QUOTES = 10
 
 
 class ListedThread(Thread):
@@ -67,6 +72,8 @@ class ReadingProgress(BaseModel):
     done: int = 0
     total: int = 0
     pages: int | None = None
+    seconds_left: float | None = None
+    """At the pace so far; None while there is none."""
 
 
 class StoreFile(VectorStoreFile):
@@ -78,6 +85,26 @@ class StoreFile(VectorStoreFile):
     chunk_count: int = 0
     is_embedded: bool = False
     waits_for_embedder: bool = False
+
+
+class FilePassage(BaseModel):
+    """A quote with what stands around it in its file; the edges are those of the file."""
+
+    before: str
+    quote: str
+    after: str
+    is_whole_quote: bool
+    begins_at_edge: bool
+    ends_at_edge: bool
+
+
+@dataclass(frozen=True)
+class PageImage:
+    """A page of a PDF file as a PNG, and how much of the quotes is highlighted on it."""
+
+    png: bytes
+    marked: str
+    """whole, part or none."""
 
 
 class CodeInterpreterState(BaseModel):
@@ -155,6 +182,26 @@ def list_store_files(client: OpenAI, store_id: str, limit: int) -> SyncCursorPag
         page=SyncCursorPage[StoreFile],
         model=StoreFile,
         options={"params": {"limit": limit}},
+    )
+
+
+def read_page(client: OpenAI, file_id: str, page: int, quotes: Sequence[str]) -> PageImage:
+    """A page of a PDF file, the quotes on it highlighted. The server has its own time limit."""
+    query = urlencode({"quote": [quote[:LONGEST_QUOTE] for quote in quotes[:MOST_QUOTES]]}, True)
+    answer = client.with_options(max_retries=0).get(
+        f"/files/{file_id}/pages/{page}?{query}",
+        cast_to=HttpxBinaryResponseContent,
+        options={"headers": {"Accept": "image/png"}},
+    )
+    return PageImage(answer.read(), answer.response.headers.get("x-quote-marked", "none"))
+
+
+def read_passage(client: OpenAI, file_id: str, quote: str) -> FilePassage:
+    """What stands around a quote in its file."""
+    return client.with_options(max_retries=0).get(
+        f"/files/{file_id}/passage",
+        cast_to=FilePassage,
+        options={"params": {"quote": quote[:LONGEST_QUOTE]}},
     )
 
 

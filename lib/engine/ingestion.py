@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from lib.engine.clock import now
 from lib.engine.embedder_source import EmbedderSource
+from lib.engine.reading_watch import ReadingWatch
 from lib.store import ingestion as queue
 from lib.store.blobs import Blobs
 from lib.store.database import StorageError, Store
@@ -26,7 +27,7 @@ from lib.store.vector_stores import expire_vector_stores
 from lib.tools.file_search.chunking import ChunkingStrategy
 from lib.tools.file_search.embedding.embedder import Embedder, EmbeddingError
 from lib.tools.file_search.index.protocol import FileKey, Index, IndexUnavailableError
-from lib.tools.file_search.ingestion import NewFile, Progress, ingest_file
+from lib.tools.file_search.ingestion import NewFile, ingest_file
 from lib.tools.file_search.parsing.document import ParseFailure
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Ingestion:
         self._finished = asyncio.Event()
         self._free = asyncio.Semaphore(_WORKERS)
         self._reading: dict[int, tuple[Job, asyncio.Task[None]]] = {}
-        self._progress: dict[FileKey, Progress] = {}
+        self.watch = ReadingWatch()
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -85,9 +86,11 @@ class Ingestion:
         """There is new work, so that nobody waits for the next look."""
         self._work.set()
 
-    def progress(self, key: FileKey) -> Progress | None:
-        """How far a file is that is being worked on; None for any other."""
-        return self._progress.get(key)
+    def begin_anew(self, store_id: str, file_ids: Collection[str]) -> None:
+        """These files were put in a store: nobody needs what is being read of them as they were."""
+        keys = {(store_id, file_id) for file_id in file_ids}
+        self.let_go(lambda job: job.key in keys)
+        self.wake()
 
     def let_go(self, is_unwanted: Callable[[Job], bool]) -> None:
         """Stop reading the files that nobody wants any more."""
@@ -139,14 +142,16 @@ class Ingestion:
             await _wait(self._work, _LOOK_EVERY)
 
     def _claim(self, session: Session) -> Job | None:
-        return queue.claim(session, list(self._reading))
+        return queue.claim(session, [job.key for job, _ in self._reading.values()])
 
     def _has_read(self, job: Job, _done: "asyncio.Task[None]") -> None:
         del self._reading[job.position]
-        self._progress.pop(FileKey(*job.key), None)
+        self.watch.forget(FileKey(*job.key))
         self._free.release()
         self._finished.set()
         self._vector_work.set()
+        # What was put in anew has waited for this.
+        self._work.set()
 
     async def _read(self, job: Job) -> None:
         """Make one file findable by keywords, or note why it cannot be."""
@@ -188,7 +193,7 @@ class Ingestion:
             chunking=ChunkingStrategy(**job.chunking),
             attributes=job.attributes,
         )
-        report = partial(self._progress.__setitem__, key)
+        report = partial(self.watch.note, key)
         indexed = await ingest_file(self.index, embedder, new, report)
         return indexed.usage_bytes
 
@@ -219,10 +224,13 @@ class Ingestion:
                 logger.exception("File %s is found by keywords alone", job.file_id)
                 retry.later(job.position)
             finally:
-                self._progress.pop(FileKey(*job.key), None)
+                self.watch.forget(FileKey(*job.key))
 
     async def _embed(self, job: Job, name: str) -> None:
         embedder = await self.embedders.get()
+        # The embedder may have been long in coming.
+        if not await self._store.read(partial(queue.is_current, job=job)):
+            return
         usage_bytes = await self._ingest(embedder, job)
         await self._store.write(
             partial(queue.note_embedder, job=job, embedder=name, usage_bytes=usage_bytes)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from lib.store.tables import FileRow, IndexRemovalRow, Json, VectorStoreFileRow
@@ -33,10 +33,11 @@ class Job:
         return self.store_id, self.file_id
 
 
-def claim(session: Session, busy: Collection[int]) -> Job | None:
+def claim(session: Session, busy: Collection[tuple[str, str]]) -> Job | None:
     """The next file to make searchable, without those that are being worked on.
 
-    A file that was put in alone goes before batches: somebody waits for it.
+    `busy` are their keys: a file that was put in anew waits until nobody reads it any more as it
+    was. A file that was put in alone goes before batches: somebody waits for it.
     """
     while (row := _next(session, busy)) is not None:
         if row.attempts < MOST_ATTEMPTS:
@@ -160,9 +161,15 @@ def removed(session: Session, position: int) -> None:
         session.delete(row)
 
 
-def _next(session: Session, busy: Collection[int]) -> VectorStoreFileRow | None:
+def is_current(session: Session, job: Job) -> bool:
+    """False once the file was taken out of the store, or put in anew."""
+    return session.get(VectorStoreFileRow, job.position) is not None
+
+
+def _next(session: Session, busy: Collection[tuple[str, str]]) -> VectorStoreFileRow | None:
     waiting = select(VectorStoreFileRow).where(
-        VectorStoreFileRow.status == IN_PROGRESS, VectorStoreFileRow.position.not_in(busy)
+        VectorStoreFileRow.status == IN_PROGRESS,
+        tuple_(VectorStoreFileRow.vector_store_id, VectorStoreFileRow.id).not_in(busy),
     )
     alone = waiting.where(VectorStoreFileRow.batch_id.is_(None))
     return _first(session, alone) or _first(session, waiting)

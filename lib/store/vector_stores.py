@@ -181,6 +181,14 @@ def searchable_files(
     return set(session.execute(query).tuples())
 
 
+def store_that_holds(session: Session, file_id: str) -> str | None:
+    """The id of a store in which this file can be found; None where there is none."""
+    query = select(VectorStoreFileRow.vector_store_id).where(
+        VectorStoreFileRow.id == file_id, VectorStoreFileRow.status == COMPLETED
+    )
+    return session.scalar(query.order_by(VectorStoreFileRow.position.desc()).limit(1))
+
+
 def _owners_with(session: Session, object_id: str) -> list[AssistantRow | ThreadRow]:
     """Assistants and threads whose tool resources name this id."""
     assistants = session.scalars(

@@ -1,6 +1,10 @@
 """Vector stores by the official SDK."""
 
+import asyncio
 import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +12,9 @@ from openai import BadRequestError, NotFoundError, OpenAI
 from openai.types import VectorStore
 from openai.types.vector_stores import VectorStoreFile
 
+from lib.tools.file_search import ingestion
+from lib.tools.file_search.parsing.document import ParsedDocument
+from lib.tools.file_search.parsing.parser import parse_file
 from tests.contract.comparison import inexact_fields
 from tests.servers import ThreadServer
 
@@ -410,3 +417,62 @@ def expire(server: ThreadServer, store_id: str) -> None:
             "UPDATE vector_stores SET expires_at = 1, last_active_at = 1 WHERE id = ?", (store_id,)
         )
     database.close()
+
+
+class HeldUpParser:
+    """The real parser, whose first file is read to the end only when the test says so."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.may_end = threading.Event()
+
+    async def __call__(self, path: Path, filename: str) -> ParsedDocument:
+        document = await parse_file(path, filename)
+        if not self.began.is_set():
+            self.began.set()
+            await asyncio.to_thread(self.may_end.wait, WITHIN)
+        return document
+
+
+@pytest.fixture
+def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldUpParser]:
+    parser = HeldUpParser()
+    monkeypatch.setattr(ingestion, "parse_file", parser)
+    yield parser
+    parser.may_end.set()
+
+
+@pytest.mark.parametrize("as_batch", [False, True])
+def test_a_file_put_in_anew_while_it_is_read_is_cut_the_newest_way_and_completed_once(
+    client: OpenAI, store: VectorStore, held_up: HeldUpParser, as_batch: bool
+) -> None:
+    text = " ".join(f"word{number}" for number in range(2000))
+    file_id = upload(client, f"words-{as_batch}.txt", text)
+    client.vector_stores.files.create(store.id, file_id=file_id)
+    assert held_up.began.wait(WITHIN)
+    finer: Any = {
+        "type": "static",
+        "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 0},
+    }
+
+    if as_batch:
+        client.vector_stores.file_batches.create(
+            store.id, file_ids=[file_id], chunking_strategy=finer
+        )
+    else:
+        client.vector_stores.files.create(store.id, file_id=file_id, chunking_strategy=finer)
+    file = client.vector_stores.files.poll(
+        file_id, vector_store_id=store.id, max_wait_seconds=WITHIN
+    )
+    # What was begun first comes to its end last.
+    held_up.may_end.set()
+    put(client, store, f"after-{as_batch}.txt", "Something else.")
+
+    found = client.vector_stores.search(store.id, query="word7 word1900", max_num_results=50).data
+    counts = client.vector_stores.retrieve(store.id).file_counts
+    assert file.status == "completed"
+    assert file.chunking_strategy is not None
+    assert file.chunking_strategy.to_dict() == finer
+    assert len(found) == 2
+    assert max(len(result.content[0].text) for result in found) < 500
+    assert (counts.completed, counts.total) == (2, 2)

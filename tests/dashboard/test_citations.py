@@ -61,5 +61,21 @@ def test_each_number_leads_to_its_file_with_every_quote_once() -> None:
     ]
 
 
+def test_quotes_of_one_page_are_shown_together() -> None:
+    message = answer(
+        f"Cats{FIRST} more{FIRST} again{FIRST}",
+        citation(FIRST, "cats", "Cats sleep.", 4),
+        citation(FIRST, "cats", "Cats hunt.", 5),
+        citation(FIRST, "cats", "Cats purr.", 4),
+    )
+
+    (cats,) = cited_sources(message)
+
+    assert [(page.page, page.quotes) for page in cats.pages] == [
+        (4, ["Cats sleep.", "Cats purr."]),
+        (5, ["Cats hunt."]),
+    ]
+
+
 def test_brackets_that_are_no_marker_stay() -> None:
     assert markdown_with_numbers("see 【附件】") == "see 【附件】"

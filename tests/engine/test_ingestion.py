@@ -3,7 +3,7 @@
 import asyncio
 import io
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,12 @@ from lib.engine.embedder_source import EmbedderState
 from lib.engine.ingestion import Ingestion
 from lib.engine.search_index import open_index
 from lib.engine.store_search import StoreSearch
-from lib.engine.vector_stores import NewStoreFile, NewVectorStore, create_vector_store
+from lib.engine.vector_stores import (
+    NewStoreFile,
+    NewVectorStore,
+    add_files,
+    create_vector_store,
+)
 from lib.store import ingestion as queue
 from lib.store.blobs import Blobs
 from lib.store.database import Store, open_store
@@ -22,7 +27,7 @@ from lib.store.files import add_file
 from lib.store.ids import new_id
 from lib.store.queries import find
 from lib.store.tables import FileRow, VectorStoreFileRow, VectorStoreRow
-from lib.tools.file_search.embedding.embedder import EmbeddingError
+from lib.tools.file_search.embedding.embedder import EmbeddedSoFar, EmbeddingError, Vectors
 from lib.tools.file_search.index.protocol import FileKey
 from lib.tools.file_search.ranking import RankingOptions
 from tests.tools.file_search.embedders import WordEmbedder
@@ -51,6 +56,20 @@ class HeldUpSource:
 
     async def close(self) -> None:
         return
+
+
+class HeldUpEmbedder(WordEmbedder):
+    """Its first passages take until the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = asyncio.Event()
+        self.may_end = asyncio.Event()
+
+    async def embed_passages(self, texts: Sequence[str], embedded: EmbeddedSoFar) -> Vectors:
+        self.began.set()
+        await self.may_end.wait()
+        return await super().embed_passages(texts, embedded)
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -99,6 +118,18 @@ class House:
         store = await self.store.write(lambda session: create_vector_store(session, new))
         self.ingestion.wake()
         return FileKey(store.id, file_id)
+
+    async def put_anew(self, key: FileKey, **chunking: int) -> None:
+        """The file once more into the store that it is in."""
+        new = NewStoreFile(
+            key.file_id, chunking_strategy={"type": "static", "static": dict(chunking)}
+        )
+
+        def put(session: Session) -> None:
+            add_files(session, find(session, VectorStoreRow, key.store_id), [new])
+
+        await self.store.write(put)
+        self.ingestion.begin_anew(key.store_id, [key.file_id])
 
     async def row(self, key: FileKey) -> VectorStoreFileRow:
         return await self.store.read(
@@ -155,6 +186,25 @@ async def test_keywords_find_a_file_before_the_embedder_is_there(house: House) -
     house.source.arrived.set()
     await house.becomes(key, embedder="words")
     assert house.source.embedder.embedded_texts == 1
+
+
+async def test_vectors_of_a_file_put_in_anew_meanwhile_do_not_count(house: House) -> None:
+    words = [f"word{number}" for number in range(1500)]
+    embedder = HeldUpEmbedder()
+    house.source.embedder = embedder
+    house.source.arrived.set()
+    (key,) = await house.add(" ".join(words))
+    await embedder.began.wait()
+
+    await house.put_anew(key, max_chunk_size_tokens=100, chunk_overlap_tokens=0)
+    await house.becomes(key, status="completed", embedder=None)
+    embedder.may_end.set()
+    await house.becomes(key, embedder="words")
+
+    chunks = house.ingestion.index.chunks(key)
+    best = (await house.found(key, "word1499"))[0]
+    assert max(chunk.tokens for chunk in chunks) == 100
+    assert best == chunks[-1].text
 
 
 async def test_a_file_stays_findable_when_no_embedder_can_be_had(house: House) -> None:

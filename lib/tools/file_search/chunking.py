@@ -1,6 +1,7 @@
 """Cuts a document into chunks of tokens, keeping where in the document each one lies."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -106,6 +107,16 @@ def cut_into_chunks(
     step = size - strategy.chunk_overlap_tokens
     firsts = range(0, max(grid.tokens - strategy.chunk_overlap_tokens, 1), step)
     return [_chunk(document, grid, first, min(first + size, grid.tokens)) for first in firsts]
+
+
+def joined_text(chunks: Sequence[Chunk]) -> str:
+    """The document's text, put together from its chunks, which overlap."""
+    parts: list[str] = []
+    length = 0
+    for chunk in chunks:
+        parts.append(chunk.text[length - chunk.start :])
+        length = chunk.end
+    return "".join(parts)
 
 
 def _chunk(document: ParsedDocument, grid: TokenGrid, first: int, last: int) -> Chunk:

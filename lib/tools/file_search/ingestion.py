@@ -8,10 +8,17 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from lib.tools.file_search.chunking import Chunk, ChunkingStrategy, cut_into_chunks, tokenize
+from lib.tools.file_search.chunking import (
+    Chunk,
+    ChunkingStrategy,
+    cut_into_chunks,
+    joined_text,
+    tokenize,
+)
 from lib.tools.file_search.embedding.embedder import Embedder
 from lib.tools.file_search.embedding.windows import cut_into_windows, windows_of_chunks
 from lib.tools.file_search.index.filters import AttributeValue
@@ -71,7 +78,8 @@ async def ingest_file(
         report(Progress("done"))
         return known
     vectors = await _vectors(index, embedder, new, report)
-    await asyncio.to_thread(index.add_vectors, new.key, wanted, vectors)
+    fingerprint = _fingerprint(new)
+    await _to_the_end(partial(index.add_vectors, new.key, fingerprint, wanted, vectors))
     report(Progress("done"))
     finished = await asyncio.to_thread(index.file, new.key)
     if finished is None:
@@ -91,7 +99,20 @@ async def _index_keywords(index: Index, new: NewFile, report: Report) -> None:
     report(Progress("indexing", pages=document.page_count))
     chunks = await asyncio.to_thread(_chunks, document, new.chunking)
     language = await asyncio.to_thread(language_of, document.text)
-    await asyncio.to_thread(index.add_file, _described(new, language), chunks)
+    await _to_the_end(partial(index.add_file, _described(new, language), chunks))
+
+
+async def _to_the_end(write: Callable[[], None]) -> None:
+    """Write in a thread; who is cancelled meanwhile waits for it.
+
+    A thread cannot be stopped, and must not write over what comes after it.
+    """
+    writing = asyncio.ensure_future(asyncio.to_thread(write))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait([writing])
+        raise
 
 
 def _chunks(document: ParsedDocument, strategy: ChunkingStrategy) -> list[Chunk]:
@@ -126,7 +147,7 @@ async def _vectors(
     if embedder is None:
         return None
     chunks = await asyncio.to_thread(index.chunks, new.key)
-    text = _joined(chunks)
+    text = joined_text(chunks)
     if not chunks or not await asyncio.to_thread(embedder.knows, text):
         return None
     return await _embed(embedder, text, chunks, new.chunking, report)
@@ -148,13 +169,3 @@ async def _embed(
         lambda done: report(Progress("embedding", done, len(windows), pages)),
     )
     return FileVectors(vectors, windows_of_chunks(chunks, windows))
-
-
-def _joined(chunks: Sequence[Chunk]) -> str:
-    """The document's text, put together from chunks that overlap."""
-    parts: list[str] = []
-    length = 0
-    for chunk in chunks:
-        parts.append(chunk.text[length - chunk.start :])
-        length = chunk.end
-    return "".join(parts)

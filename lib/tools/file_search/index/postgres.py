@@ -123,8 +123,14 @@ class PostgresIndex:
     def add_file(self, file: IndexedFile, chunks: Sequence[Chunk]) -> None:
         self._database.write(partial(_add_file, file=file, chunks=chunks))
 
-    def add_vectors(self, key: FileKey, embedder: str, vectors: FileVectors | None) -> None:
-        self._database.write(partial(_add_vectors, key=key, embedder=embedder, vectors=vectors))
+    def add_vectors(
+        self, key: FileKey, fingerprint: str, embedder: str, vectors: FileVectors | None
+    ) -> None:
+        self._database.write(
+            partial(
+                _add_vectors, key=key, fingerprint=fingerprint, embedder=embedder, vectors=vectors
+            )
+        )
 
     def set_attributes(self, key: FileKey, attributes: Mapping[str, AttributeValue]) -> None:
         self._database.read(
@@ -342,13 +348,17 @@ async def _add_chunks(
 
 
 async def _add_vectors(
-    connection: Connection, key: FileKey, embedder: str, vectors: FileVectors | None
+    connection: Connection,
+    key: FileKey,
+    fingerprint: str,
+    embedder: str,
+    vectors: FileVectors | None,
 ) -> None:
     file = await connection.fetchval(
         "SELECT files.row FROM file_search_files files"
         " JOIN file_search_stores stores ON stores.row = files.store"
-        " WHERE store_id = $1 AND file_id = $2 FOR UPDATE OF files",
-        *key,
+        " WHERE store_id = $1 AND file_id = $2 AND fingerprint = $3 FOR UPDATE OF files",
+        *(*key, fingerprint),
     )
     if file is None:
         return

@@ -88,8 +88,14 @@ class Index(Protocol):
         """Make a file findable by keywords, in place of what the key held before."""
         ...
 
-    def add_vectors(self, key: FileKey, embedder: str, vectors: FileVectors | None) -> None:
-        """Make a file findable by meaning too; None notes that the embedder cannot read it."""
+    def add_vectors(
+        self, key: FileKey, fingerprint: str, embedder: str, vectors: FileVectors | None
+    ) -> None:
+        """Make a file findable by meaning too; None notes that the embedder cannot read it.
+
+        Nothing happens where the file is gone or has another fingerprint by now: the vectors
+        belong to chunks that are no more.
+        """
         ...
 
     def set_attributes(self, key: FileKey, attributes: Mapping[str, AttributeValue]) -> None: ...

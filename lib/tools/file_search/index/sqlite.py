@@ -79,9 +79,11 @@ class SqliteIndex:
             ).lastrowid
             self._add_chunks(database, store, int(row or 0), file, chunks)
 
-    def add_vectors(self, key: FileKey, embedder: str, vectors: FileVectors | None) -> None:
+    def add_vectors(
+        self, key: FileKey, fingerprint: str, embedder: str, vectors: FileVectors | None
+    ) -> None:
         with self._write() as database:
-            row = self._file_row(database, key)
+            row = self._file_row(database, key, fingerprint)
             if row is None:
                 return
             database.execute("DELETE FROM vectors WHERE file = ?", (row,))
@@ -299,11 +301,14 @@ class SqliteIndex:
         ).fetchone()[0]
         return row
 
-    def _file_row(self, database: sqlite3.Connection, key: FileKey) -> int | None:
+    def _file_row(
+        self, database: sqlite3.Connection, key: FileKey, fingerprint: str | None = None
+    ) -> int | None:
         found = database.execute(
             "SELECT files.row FROM files JOIN stores ON stores.row = files.store"
-            " WHERE stores.store_id = ? AND files.file_id = ?",
-            key,
+            " WHERE stores.store_id = ? AND files.file_id = ?"
+            " AND files.fingerprint = ifnull(?, files.fingerprint)",
+            (*key, fingerprint),
         ).fetchone()
         return found[0] if found else None
 

@@ -7,43 +7,26 @@ standard output: the fields of a `ChildAnswer`.
 import importlib
 import json
 import os
-import resource
 import sys
 from pathlib import Path
 
+from lib.tools.file_search.child_limits import limit_resources, silenced_output
 from lib.tools.file_search.parsing.document import ChildAnswer, Page, ParseFailure
 from lib.tools.file_search.parsing.formats import FAMILIES, check_signature
 
-MEMORY_BYTES = 1536 * 1024 * 1024
 CPU_SECONDS = 120
 HEAD_BYTES = 1024
 TOO_MUCH_MEMORY = "The file needs far more memory than a document should."
 
 
 def main(path: Path, extension: str) -> None:
-    answer = _silenced_output()
-    _limit()
+    answer = silenced_output()
+    limit_resources(CPU_SECONDS)
+    os.nice(10)
     with os.fdopen(answer, "w", encoding="utf-8") as out:
         json.dump(_outcome(path, extension)._asdict(), out)
     # Extractors leave threads behind that would keep a finished process alive.
     os._exit(0)
-
-
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(10)
-
-
-def _silenced_output() -> int:
-    """Keep the real standard output for the answer alone: extractors print what they like."""
-    answer = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    return answer
 
 
 def _outcome(path: Path, extension: str) -> ChildAnswer:

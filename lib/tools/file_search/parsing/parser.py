@@ -2,11 +2,15 @@
 
 import asyncio
 import json
-import os
-import signal
-import sys
 from pathlib import Path
 
+from lib.tools.file_search.child_process import (
+    Bounds,
+    ChildFailure,
+    ChildSaidTooMuch,
+    ChildTookTooLong,
+    run_child,
+)
 from lib.tools.file_search.parsing.document import (
     ChildAnswer,
     Page,
@@ -16,13 +20,12 @@ from lib.tools.file_search.parsing.document import (
 from lib.tools.file_search.parsing.formats import extension_of
 
 LARGEST_FILE_BYTES = 512 * 1024 * 1024
-LARGEST_ANSWER_BYTES = 128 * 1024 * 1024
-WALL_SECONDS = 180.0
+BOUNDS = Bounds(wall_seconds=180.0, answer_bytes=128 * 1024 * 1024)
 CHILD_MODULE = "lib.tools.file_search.parsing.child"
-PROJECT = Path(__file__).resolve().parents[4]
 
 TOO_LONG = "The file takes too long to read: it is damaged, or far too complex."
 BROKEN = "The file is damaged: reading it failed."
+TOO_MUCH_TEXT = "The file holds more text than can be searched."
 
 
 async def parse_file(path: Path, filename: str) -> ParsedDocument:
@@ -34,7 +37,7 @@ async def parse_file(path: Path, filename: str) -> ParsedDocument:
     # The child works in another folder.
     path = await asyncio.to_thread(path.absolute)
     _check_size(path)
-    answer = _decoded(*await _run_child(path, extension))
+    answer = await _run_child(path, extension)
     if answer.failure:
         raise ParseFailure(*answer.failure)
     return ParsedDocument([Page(text, number) for text, number in answer.pages])
@@ -49,48 +52,13 @@ def _check_size(path: Path) -> None:
         raise ParseFailure("invalid_file", "The file is larger than 512 MB.")
 
 
-async def _run_child(path: Path, extension: str) -> tuple[int, bytes]:
-    """The child's exit code and its answer. Killed when it takes too long or says too much."""
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", CHILD_MODULE, str(path), extension),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        cwd=PROJECT,
-        # A parser needs nothing of the app's environment, least of all its keys.
-        env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-        start_new_session=True,
-    )
+async def _run_child(path: Path, extension: str) -> ChildAnswer:
     try:
-        async with asyncio.timeout(WALL_SECONDS):
-            answer = await _read_answer(child)
-            return await child.wait(), answer
-    except TimeoutError:
+        answer = await run_child(CHILD_MODULE, [str(path), extension], BOUNDS)
+    except ChildTookTooLong:
         raise ParseFailure("invalid_file", TOO_LONG) from None
-    finally:
-        await _end(child)
-
-
-async def _read_answer(child: asyncio.subprocess.Process) -> bytes:
-    assert child.stdout is not None
-    parts, size = [], 0
-    while part := await child.stdout.read(1 << 20):
-        parts.append(part)
-        size += len(part)
-        if size > LARGEST_ANSWER_BYTES:
-            raise ParseFailure("invalid_file", "The file holds more text than can be searched.")
-    return b"".join(parts)
-
-
-async def _end(child: asyncio.subprocess.Process) -> None:
-    if child.returncode is None:
-        child.kill()
-        await child.wait()
-
-
-def _decoded(code: int, answer: bytes) -> ChildAnswer:
-    if code == -signal.SIGXCPU:
-        raise ParseFailure("invalid_file", TOO_LONG)
-    if code != 0 or not answer:
-        raise ParseFailure("invalid_file", BROKEN)
+    except ChildSaidTooMuch:
+        raise ParseFailure("invalid_file", TOO_MUCH_TEXT) from None
+    except ChildFailure:
+        raise ParseFailure("invalid_file", BROKEN) from None
     return ChildAnswer(**json.loads(answer))

@@ -9,10 +9,7 @@ from lib.tools.file_search.parsing.document import Page, ParseFailure, clean
 
 
 def parse(path: Path, extension: str) -> list[Page]:  # noqa: ARG001
-    try:
-        document = pdfium.PdfDocument(path)
-    except pdfium.PdfiumError as error:
-        raise _failure(error) from None
+    document = open_document(path)
     try:
         pages = [Page(_text(document, index), index + 1) for index in range(len(document))]
     finally:
@@ -20,6 +17,14 @@ def parse(path: Path, extension: str) -> list[Page]:  # noqa: ARG001
     if not any(page.text for page in pages):
         raise ParseFailure("unsupported_file", _without_text(len(pages)))
     return pages
+
+
+def open_document(path: Path) -> pdfium.PdfDocument:
+    """Raises ParseFailure for a file that is damaged or protected."""
+    try:
+        return pdfium.PdfDocument(path)
+    except pdfium.PdfiumError as error:
+        raise _failure(error) from None
 
 
 def _text(document: pdfium.PdfDocument, index: int) -> str:

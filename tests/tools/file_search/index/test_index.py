@@ -33,7 +33,9 @@ def add(
 def add_vector(index: Index, key: FileKey, *rows: list[float]) -> None:
     vectors = unit_rows(np.array(rows, np.float32))
     places = np.arange(len(rows), dtype=np.int32)
-    index.add_vectors(key, EMBEDDER, FileVectors(vectors, np.stack([places, places + 1], axis=1)))
+    index.add_vectors(
+        key, "print", EMBEDDER, FileVectors(vectors, np.stack([places, places + 1], axis=1))
+    )
 
 
 def found(index: Index, query: str, *store_ids: str, **given: object) -> list[str]:
@@ -127,7 +129,9 @@ def test_changed_attributes_count_at_once(index: Index) -> None:
 def test_a_chunk_counts_as_much_as_its_best_window(index: Index) -> None:
     key = add(index, "two", "first chunk", "second chunk")
     vectors = unit_rows(np.array([[1, 0], [0, 1], [0.5, 0.5]], np.float32))
-    index.add_vectors(key, EMBEDDER, FileVectors(vectors, np.array([[0, 2], [1, 3]], np.int32)))
+    index.add_vectors(
+        key, "print", EMBEDDER, FileVectors(vectors, np.array([[0, 2], [1, 3]], np.int32))
+    )
 
     query = unit_rows(np.array([[1, 0]], np.float32))[0]
     matches = index.search_vectors(Scope(["vs_1"]), EMBEDDER, query, 10)
@@ -195,11 +199,23 @@ def test_vectors_in_memory_follow_every_change(
         assert {chunk.file.key.file_id for chunk in stored} == expected
 
 
+def test_vectors_of_chunks_that_are_no_more_are_left_out(index: Index) -> None:
+    key = add(index, "a", "text")
+    vectors = FileVectors(unit_rows(np.array([[1, 0]], np.float32)), np.array([[0, 1]], np.int32))
+
+    index.add_vectors(key, "the print of an older version", EMBEDDER, vectors)
+
+    file = index.file(key)
+    assert file is not None
+    assert (file.embedder, file.is_embedded) == (None, False)
+    assert close(index, [1.0, 0.0]) == []
+
+
 def test_vectors_of_another_embedder_do_not_count(index: Index) -> None:
     key = add(index, "a", "text")
     add_vector(index, key, [1.0, 0.0])
 
-    index.add_vectors(key, "another", None)
+    index.add_vectors(key, "print", "another", None)
 
     assert close(index, [1.0, 0.0]) == []
     file = index.file(key)

@@ -46,7 +46,7 @@ def fill(index: Index) -> None:
         index.add_file(IndexedFile(key, f"{words(chance, 1)[0]} {number}.txt", "print"), chunks)
         vectors = unit_rows(directions.normal(size=(7, 16)).astype(np.float32))
         ranges = np.array([[place, place + 3] for place in range(5)], np.int32)
-        index.add_vectors(key, "test", FileVectors(vectors, ranges))
+        index.add_vectors(key, "print", "test", FileVectors(vectors, ranges))
     for number in range(0, 60, 7):
         index.remove_file(FileKey(STORES[number % 2], f"file_{number}"))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.tools.file_search.child_process import Bounds
 from lib.tools.file_search.parsing import parser
 from lib.tools.file_search.parsing.document import ParseFailure
 from lib.tools.file_search.parsing.parser import parse_file
@@ -210,7 +211,7 @@ async def test_a_missing_file_is_the_servers_fault(tmp_path: Path) -> None:
 async def test_a_parser_that_hangs_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parser, "WALL_SECONDS", 0.5)
+    monkeypatch.setattr(parser, "BOUNDS", Bounds(wall_seconds=0.5, answer_bytes=1000))
     pipe = tmp_path / "stored"
     os.mkfifo(pipe)
 

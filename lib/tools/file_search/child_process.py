@@ -1,0 +1,87 @@
+"""Opens a file in a process of its own, so that no file can hurt the app."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a child may take before it is killed; `child_limits` bounds its memory and CPU."""
+
+    wall_seconds: float
+    answer_bytes: int
+
+
+class ChildFailure(Exception):
+    """The child came to nothing."""
+
+
+class ChildTookTooLong(ChildFailure):
+    """In seconds of the clock or of the processor."""
+
+
+class ChildSaidTooMuch(ChildFailure):
+    """Its answer is longer than the bounds allow."""
+
+
+async def run_child(
+    module: str, arguments: Sequence[str], bounds: Bounds, given: bytes = b""
+) -> bytes:
+    """What `python -m module arguments` writes to its standard output, `given` as its input.
+
+    `given` is short. Raises ChildFailure; no process is left behind, whatever happens.
+    """
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=PROJECT,
+        # A parser needs nothing of the app's environment, least of all its keys.
+        env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(bounds.wall_seconds):
+            _tell(child, given)
+            answer = await _read_answer(child, bounds.answer_bytes)
+            code = await child.wait()
+    except TimeoutError:
+        raise ChildTookTooLong from None
+    finally:
+        await _end(child)
+    if code == -signal.SIGXCPU:
+        raise ChildTookTooLong
+    if code != 0 or not answer:
+        raise ChildFailure
+    return answer
+
+
+def _tell(child: asyncio.subprocess.Process, given: bytes) -> None:
+    assert child.stdin is not None
+    child.stdin.write(given)
+    child.stdin.close()
+
+
+async def _read_answer(child: asyncio.subprocess.Process, most: int) -> bytes:
+    assert child.stdout is not None
+    parts, size = [], 0
+    while part := await child.stdout.read(1 << 20):
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            raise ChildSaidTooMuch
+    return b"".join(parts)
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is None:
+        child.kill()
+        await child.wait()
