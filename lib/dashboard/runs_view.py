@@ -25,6 +25,7 @@ from lib.dashboard.inspector_api import (
     read_trace,
 )
 from lib.dashboard.labels import heading, plain
+from lib.dashboard.masked import masked
 from lib.dashboard.navigation import page
 from lib.dashboard.notices import show_notices
 from lib.dashboard.object_code import object_code
@@ -131,7 +132,7 @@ def _chosen_run(client: OpenAI, runs: list[ListedRun]) -> ListedRun | None:
 
 
 def _table(runs: list[ListedRun], chosen: ListedRun | None) -> None:
-    table = runs_table(runs, time.time(), reader_timezone())
+    table = runs_table([masked(run) for run in runs], time.time(), reader_timezone())
     ids = [run.id for run in runs]
     marked: list[str] = st.session_state.setdefault("runs_marked", [])
     if chosen and chosen.id not in marked:
@@ -245,7 +246,8 @@ def _page_buttons(cursors: list[str], next_cursor: str | None) -> None:
         )
 
 
-def _run_details(client: OpenAI, run: ListedRun) -> None:
+def _run_details(client: OpenAI, stored: ListedRun) -> None:
+    run = masked(stored)
     words = words_for(run.status)
     st.space("small")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -261,7 +263,7 @@ def _run_details(client: OpenAI, run: ListedRun) -> None:
             icon=":material/chat:",
             query_params={"thread": run.thread_id, "assistant": run.assistant_id},
         )
-        run_again_button(client, run)
+        run_again_button(client, stored)
         object_code(run, run_calls(run), "run")
     steps = _steps_of(client, run)
     if problem_of(run):
@@ -270,7 +272,7 @@ def _run_details(client: OpenAI, run: ListedRun) -> None:
         show(" ".join(filter(None, [problem_of(run), where, cure_for(run)])), icon=words.icon)
     note_what_others_did(run)
     if run.status == "requires_action":
-        waiting_form(run)
+        waiting_form(stored)
     show_unsent(run)
     st.markdown(headline(run, steps).replace("$", r"\$"))
     _facts(run)
@@ -296,7 +298,7 @@ def _steps_of(client: OpenAI, run: ListedRun) -> list[RunStep]:
     found = client.beta.threads.runs.steps.list(
         run.id, thread_id=run.thread_id, order="asc", limit=100, include=[SEARCH_CONTENT]
     )
-    return list(islice(found, MOST_STEPS))
+    return [masked(step) for step in islice(found, MOST_STEPS)]
 
 
 def _facts(run: ListedRun) -> None:
@@ -396,7 +398,7 @@ def _step_details(
 
 def _messages(client: OpenAI, run: ListedRun) -> dict[str, Message]:
     found = client.beta.threads.messages.list(run.thread_id, run_id=run.id, limit=100)
-    return {message.id: message for message in islice(found, MOST_STEPS)}
+    return {message.id: masked(message) for message in islice(found, MOST_STEPS)}
 
 
 def _note_work(runs: list[ListedRun]) -> None:

@@ -13,11 +13,17 @@ from lib.dashboard.code_calls import code_call_of
 from lib.dashboard.code_view import show_cell
 from lib.dashboard.formatting import moment
 from lib.dashboard.inspector_api import ToolCallRecord
+from lib.dashboard.labels import plain
 from lib.dashboard.message_markdown import to_markdown
 from lib.dashboard.run_progress import message_text
 from lib.dashboard.timezone import reader_timezone
 
-WHO = {"server": "this server", "dashboard": "a person in this dashboard"}
+_A_PROGRAM = "program"
+WHO = {
+    "server": "this server, which ran the function",
+    "dashboard": "a person in this dashboard",
+    _A_PROGRAM: "a program, through the API",
+}
 
 
 def step_body(
@@ -38,7 +44,7 @@ def step_body(
             case "file_search":
                 _search(call.to_dict().get("file_search"), records.get(call.id))
             case "function":
-                _function(call.to_dict())
+                _function(call.to_dict(), step)
 
 
 def _message(message: Message | None) -> None:
@@ -97,7 +103,7 @@ def _page(source: Mapping[str, Any]) -> str:
     return f", page {pages[0][1]}" if pages else ""
 
 
-def _function(call: Mapping[str, Any]) -> None:
+def _function(call: Mapping[str, Any], step: RunStep) -> None:
     function = call["function"]
     st.markdown(f":material/function: **{function['name']}** was called with")
     st.code(_pretty(function["arguments"]), language="json", wrap_lines=True)
@@ -105,15 +111,16 @@ def _function(call: Mapping[str, Any]) -> None:
     if output is None:
         st.caption("It has not been answered.")
         return
-    st.markdown(f":material/reply: **Answer** {_who(call.get('answered'))}")
+    st.markdown(f":material/reply: **Answer** {_who(call.get('answered'), step)}")
     st.code(_pretty(output), language="json", wrap_lines=True)
 
 
-def _who(answered: Any) -> str:
-    if not isinstance(answered, dict):
-        return "submitted by a program"
-    who = WHO.get(answered["by"], answered["by"])
-    return f"given by {who}, {moment(answered['at'], reader_timezone())}"
+def _who(answered: Any, step: RunStep) -> str:
+    """Who gave the answer and when; the step ends with its answers."""
+    told = answered if isinstance(answered, dict) else {}
+    by, at = str(told.get("by") or _A_PROGRAM), told.get("at") or step.completed_at
+    when = f", {moment(at, reader_timezone())}" if at else ""
+    return f"given by {WHO.get(by, plain(by))}{when}"
 
 
 def _pretty(text: str) -> str:

@@ -7,6 +7,7 @@ network lose a trace, and no run ever waits for one.
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,10 +54,13 @@ class DeliveryState:
 class Delivery:
     """One destination's deliveries. `start` it once; `on_event` is the event log's listener."""
 
-    def __init__(self, store: Store, destination: Destination, with_content: bool) -> None:
+    def __init__(
+        self, store: Store, destination: Destination, with_content: bool, secrets: Sequence[str]
+    ) -> None:
         self.destination = destination
         self._store = store
         self._with_content = with_content
+        self._secrets = secrets
         self._waiting: dict[str, None] = {}
         self._news = asyncio.Event()
         self._phase: Literal["ready", "refused", "unreachable"] = "ready"
@@ -104,7 +108,9 @@ class Delivery:
         traces = await self._store.read(lambda session: _read_traces(session, run_ids))
         if traces:
             # Not on the event loop: long traces would hold up the runs at work.
-            payload = await asyncio.to_thread(_as_request, traces, self._with_content)
+            payload = await asyncio.to_thread(
+                _as_request, traces, self._with_content, self._secrets
+            )
             await self.destination.send(payload)
         arrived = [trace.run.id for trace in traces]
         await self._store.write(lambda session: self._record(session, arrived))
@@ -146,9 +152,9 @@ class Delivery:
         self._phase, self._message = phase, message
 
 
-def _as_request(traces: list[RunTrace], with_content: bool) -> bytes:
+def _as_request(traces: list[RunTrace], with_content: bool, secrets: Sequence[str]) -> bytes:
     """The traces as an OTLP protobuf request."""
-    spans = [span for trace in traces for span in spans_of(trace, _RESOURCE, with_content)]
+    spans = [span for trace in traces for span in spans_of(trace, _RESOURCE, with_content, secrets)]
     request: bytes = encode_spans(spans).SerializeToString()
     return request
 
