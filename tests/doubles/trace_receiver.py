@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -106,9 +107,14 @@ class Receiver:
         if headers.get("Content-Type") != "application/x-protobuf":
             self.problems.append(f"content type {headers.get('Content-Type')}")
             return 415, {}
-        request = ExportTraceServiceRequest.FromString(body)
+        try:
+            request = ExportTraceServiceRequest.FromString(body)
+        except DecodeError as error:
+            self.problems.append(f"no OTLP request: {error}")
+            return 400, {}
         for resource in request.resource_spans:
             for scope in resource.scope_spans:
+                self.problems += [why for span in scope.spans if (why := _problem_of(span))]
                 self.spans.extend(scope.spans)
         return 200, {}
 
@@ -145,6 +151,17 @@ def attributes_of(span: Span) -> dict[str, Any]:
         kind = attribute.value.WhichOneof("value")
         found[attribute.key] = getattr(attribute.value, str(kind))
     return found
+
+
+def _problem_of(span: Span) -> str:
+    """Why a collector would throw the span away; empty when it would not."""
+    if len(span.trace_id) != 16 or not any(span.trace_id):
+        return f"{span.name} has no trace id"
+    if len(span.span_id) != 8 or not any(span.span_id):
+        return f"{span.name} has no span id"
+    if not 0 < span.start_time_unix_nano <= span.end_time_unix_nano:
+        return f"{span.name} ends before it starts"
+    return ""
 
 
 def _handler_of(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
