@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -109,7 +108,7 @@ class Receiver:
             return 415, {}
         try:
             request = ExportTraceServiceRequest.FromString(body)
-        except DecodeError as error:
+        except Exception as error:
             self.problems.append(f"no OTLP request: {error}")
             return 400, {}
         for resource in request.resource_spans:
