@@ -19,7 +19,7 @@ from lib.engine.bulk import cancel_runs, delete_runs
 from lib.masking import mask
 from lib.store.database import Store
 from lib.store.paging import PageRequest
-from lib.store.run_queries import ListedRun, RunFilter, list_runs
+from lib.store.run_queries import ListedRun, RunFilter, list_runs, models_that_answered
 from lib.store.run_statistics import GroupedBy, figures_by, total_of
 
 router = APIRouter(tags=["Extensions"])
@@ -76,6 +76,14 @@ async def get_run_stats(
         "groups": [asdict(group) for group in groups],
     }
     return json_reply(json.dumps(body))
+
+
+@router.get("/runs/models")
+async def list_run_models(store: StoreDep) -> Response:
+    """The models that answered runs: the names that the filter `model` knows."""
+    return json_reply(
+        json.dumps({"object": "list", "data": await store.read(models_that_answered)})
+    )
 
 
 @router.get("/runs/export")

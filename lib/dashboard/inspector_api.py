@@ -134,6 +134,10 @@ class _EventLog(BaseModel):
     has_more: bool
 
 
+class _Names(BaseModel):
+    data: list[str]
+
+
 class _ModelCalls(BaseModel):
     data: list[ModelCall]
 
@@ -142,6 +146,11 @@ def read_stats(client: OpenAI, query: RunQuery, by: GroupedBy | None, **more: in
     """Totals of the runs that the filters let through, and of groups of them."""
     params = _given({**query, "by": by, **more})
     return client.get("/runs/stats", cast_to=RunStats, options={"params": params})
+
+
+def read_models(client: OpenAI) -> list[str]:
+    """The models that answered runs."""
+    return client.get("/runs/models", cast_to=_Names).data
 
 
 def read_inspection(client: OpenAI, run: ListedRun) -> Inspection:

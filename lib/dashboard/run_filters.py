@@ -9,7 +9,7 @@ from openai import OpenAI
 
 from lib.dashboard.conversation import assistants_to_choose_from
 from lib.dashboard.formatting import DAY, HOUR
-from lib.dashboard.inspector_api import RunQuery, read_stats
+from lib.dashboard.inspector_api import RunQuery, read_models
 from lib.dashboard.run_words import STATUS_WORDS, words_for
 
 PERIODS = {
@@ -131,8 +131,7 @@ def _thread() -> str | None:
 
 @st.cache_data(ttl=60, max_entries=8, show_spinner=False)
 def _model_names(_client: OpenAI, _url: str) -> list[str]:
-    groups = read_stats(_client, {}, "model").groups
-    return [str(group.key) for group in groups]
+    return read_models(_client)
 
 
 def _models(client: OpenAI) -> list[str]:

@@ -1,15 +1,15 @@
 """The parts of the Runs page: the table, and the chosen run with all that happened in it."""
 
 import time
+from collections.abc import Mapping
 from functools import partial
-from itertools import islice
 from typing import Any, Literal
 
 import openai
 import streamlit as st
 from openai import OpenAI
 from openai.types.beta.threads import Message
-from openai.types.beta.threads.runs import RunStep, RunStepInclude
+from openai.types.beta.threads.runs import RunStep
 
 from lib.dashboard.answering import note_what_others_did
 from lib.dashboard.client import studio_client
@@ -21,7 +21,6 @@ from lib.dashboard.inspector_api import (
     change_runs,
     export_runs,
     find_listed_run,
-    read_inspection,
     read_trace,
 )
 from lib.dashboard.labels import heading, plain
@@ -31,6 +30,7 @@ from lib.dashboard.notices import show_notices
 from lib.dashboard.object_code import object_code
 from lib.dashboard.run_again import run_again_button
 from lib.dashboard.run_compare import compare_with
+from lib.dashboard.run_contents import RunContents, contents_of
 from lib.dashboard.run_filters import back_to_first_page, is_narrowed, run_order
 from lib.dashboard.run_headline import headline, place_of_failure
 from lib.dashboard.run_progress import message_text
@@ -54,9 +54,7 @@ from lib.dashboard.trace_words import trace_sentence
 from lib.dashboard.unsent import show_unsent
 from lib.dashboard.waiting_form import waiting_form
 
-MOST_STEPS = 1_000
 STEPS_SHOWN_WHOLE = 15
-SEARCH_CONTENT: RunStepInclude = "step_details.tool_calls[*].file_search.results[*].content"
 EXPORTS: list[tuple[str, Literal["csv", "jsonl"], str]] = [
     ("CSV", "csv", "text/csv"),
     ("JSON lines", "jsonl", "application/jsonl"),
@@ -64,6 +62,8 @@ EXPORTS: list[tuple[str, Literal["csv", "jsonl"], str]] = [
 PARTS = ["Steps", "Timeline", "Model calls", "Events", "Compare"]
 RUNS_A_PAGE = 15
 LIVE = 1.0
+"""Seconds between two looks while a run is at work."""
+CALM = 5.0
 BADGE_COLORS = {
     "gray": "#8A9795",
     "blue": "#3B7DD8",
@@ -76,8 +76,8 @@ BADGE_COLORS = {
 
 
 def live_runs(filters: RunQuery) -> None:
-    """The table and the chosen run; they refresh themselves while a run is at work."""
-    pace = LIVE if st.session_state.get("runs_at_work", True) else None
+    """The table and the chosen run; they refresh themselves, often while a run is at work."""
+    pace = LIVE if st.session_state.get("runs_at_work") else CALM
     st.fragment(_runs_and_steps, run_every=pace)(filters)
 
 
@@ -265,7 +265,8 @@ def _run_details(client: OpenAI, stored: ListedRun) -> None:
         )
         run_again_button(client, stored)
         object_code(run, run_calls(run), "run")
-    steps = _steps_of(client, run)
+    contents = contents_of(client, run)
+    steps = contents.steps
     if problem_of(run):
         show = st.error if run.status == "failed" else st.info
         where = place_of_failure(steps) if run.status == "failed" else ""
@@ -282,7 +283,7 @@ def _run_details(client: OpenAI, stored: ListedRun) -> None:
     )
     match part:
         case "Timeline":
-            timeline_chart(read_inspection(client, run).spans, steps)
+            timeline_chart(contents.inspection.spans, steps)
         case "Model calls":
             model_calls(client, run)
         case "Events":
@@ -290,15 +291,7 @@ def _run_details(client: OpenAI, stored: ListedRun) -> None:
         case "Compare":
             compare_with(client, run)
         case _:
-            _steps(client, run, steps)
-
-
-def _steps_of(client: OpenAI, run: ListedRun) -> list[RunStep]:
-    """All steps, with what searches found."""
-    found = client.beta.threads.runs.steps.list(
-        run.id, thread_id=run.thread_id, order="asc", limit=100, include=[SEARCH_CONTENT]
-    )
-    return [masked(step) for step in islice(found, MOST_STEPS)]
+            _steps(client, run, contents)
 
 
 def _facts(run: ListedRun) -> None:
@@ -356,13 +349,12 @@ def _trace(client: OpenAI, run: ListedRun) -> None:
             st.link_button("Open in AgentOps", trace.url, icon=":material/open_in_new:")
 
 
-def _steps(client: OpenAI, run: ListedRun, steps: list[RunStep]) -> None:
+def _steps(client: OpenAI, run: ListedRun, contents: RunContents) -> None:
+    steps, messages, inspection = contents.steps, contents.messages, contents.inspection
     if not steps:
         st.caption("No steps yet." if run.status in ACTIVE else "This run made no steps.")
         return
-    messages = _messages(client, run)
     texts = {message.id: message_text(message) for message in messages.values()}
-    inspection = read_inspection(client, run)
     state = st.dataframe(
         steps_table(steps, texts, reader_timezone(), {one.id: one for one in inspection.steps}),
         hide_index=True,
@@ -386,7 +378,7 @@ def _steps(client: OpenAI, run: ListedRun, steps: list[RunStep]) -> None:
 def _step_details(
     client: OpenAI,
     step: RunStep,
-    messages: dict[str, Message],
+    messages: Mapping[str, Message],
     records: dict[str, ToolCallRecord],
 ) -> None:
     with st.container(border=True):
@@ -396,15 +388,10 @@ def _step_details(
         object_code(step, step_calls(step), "step")
 
 
-def _messages(client: OpenAI, run: ListedRun) -> dict[str, Message]:
-    found = client.beta.threads.messages.list(run.thread_id, run_id=run.id, limit=100)
-    return {message.id: masked(message) for message in islice(found, MOST_STEPS)}
-
-
 def _note_work(runs: list[ListedRun]) -> None:
-    """Start or end the refreshing when that changes; it needs the page drawn anew."""
+    """Change the pace of refreshing when work begins or ends; it needs the page drawn anew."""
     at_work = any(run.status in ACTIVE for run in runs)
-    before = st.session_state.get("runs_at_work", True)
+    before = st.session_state.get("runs_at_work", False)
     st.session_state["runs_at_work"] = at_work
     if before != at_work:
         st.rerun()

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from lib.engine.usage import usage_from_json
 from lib.store.tables import EventRow, ModelCallRow, RunRow, StepRow
 
-_USAGE = select(RunRow.usage).where(RunRow.id == bindparam("run_id"))
 _MOMENTS = (
     select(EventRow.name, EventRow.at_ms)
     .where(
@@ -17,6 +16,7 @@ _MOMENTS = (
     )
     .order_by(EventRow.id)
 )
+_USAGE = select(RunRow.usage).where(RunRow.id == bindparam("run_id"))
 _STEPS = select(func.count()).where(StepRow.run_id == bindparam("run_id"))
 # Null when a price is not known, or when nothing is known to have been used.
 _COST = select(
@@ -42,11 +42,11 @@ _WAITS = "thread.run.requires_action"
 def keep_figures(session: Session, run_id: str) -> None:
     """Note the figures of a run that ends: a keeper of the event log.
 
-    In three plain statements, as every run pays for them.
+    In few statements and without the ORM, as every run pays for them.
     """
     connection = session.connection()
-    used = usage_from_json(connection.scalar(_USAGE, {"run_id": run_id}))
     moments = list(connection.execute(_MOMENTS, {"run_id": run_id}).tuples())
+    used = usage_from_json(connection.scalar(_USAGE, {"run_id": run_id}))
     note = {
         "run_id": run_id,
         "duration": moments[-1][1] - moments[0][1] if moments else 0,

@@ -21,6 +21,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from opentelemetry.util.types import AttributeValue
 
 from lib.masking import mask
+from lib.observability.trace_ids import trace_id_of
 from lib.store.tables import AssistantRow, Json, ModelCallRow, RunRow, StepRow
 
 _SCOPE = InstrumentationScope("assistants-studio")
@@ -40,10 +41,6 @@ class RunTrace:
     model_calls: Sequence[ModelCallRow]
     ended_ms: int
     """When the run's last event came."""
-
-
-def trace_id_of(run_id: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"trace:{run_id}".encode()).digest()[:16]) or 1
 
 
 def spans_of(

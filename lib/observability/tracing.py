@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from lib.engine.events import EventLog
 from lib.observability.destinations import AgentOps, Destination, OtlpEndpoint
+from lib.observability.trace_ids import trace_id_of
 from lib.settings import Settings
 from lib.store.database import Store
 from lib.store.queries import find
@@ -32,8 +33,6 @@ class Tracing:
 
     def of_run(self, session: Session, thread_id: str, run_id: str) -> Json:
         """A run's trace id, when it arrived where, and the link to it in AgentOps."""
-        from lib.observability.spans import trace_id_of
-
         find(session, RunRow, run_id, thread_id=thread_id)
         query = select(TraceDeliveryRow).where(TraceDeliveryRow.run_id == run_id)
         arrived = {row.destination: row.delivered_at for row in session.scalars(query)}

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DatabaseError, IntegrityError
@@ -83,6 +84,11 @@ def open_store(url: str) -> Store:
         _migrate(engine)
     except (OSError, DatabaseError) as error:
         raise StorageError(f"The database {path} cannot be opened: {_reason(error)}.") from error
+    except CommandError as error:
+        raise StorageError(
+            f"The database {path} was made by another version of Assistants Studio. Start that "
+            "version, or choose another DATA_DIR."
+        ) from error
     return Store(engine)
 
 

@@ -73,6 +73,11 @@ def with_names(session: Session, runs: Sequence[RunRow]) -> list[ListedRun]:
     ]
 
 
+def models_that_answered(session: Session) -> list[str]:
+    """Names by which `RunFilter.model` finds runs, in order."""
+    return list(session.scalars(select(ANSWERED_BY).distinct().order_by(ANSWERED_BY)))
+
+
 def assistant_names(session: Session, assistant_ids: set[str]) -> dict[str, str | None]:
     query = select(AssistantRow.id, AssistantRow.name).where(AssistantRow.id.in_(assistant_ids))
     return dict(session.execute(query).tuples().all())

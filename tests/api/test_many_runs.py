@@ -212,6 +212,18 @@ def test_figures_of_nothing_are_zero(server: ThreadServer) -> None:
     assert stats["groups"] == []
 
 
+def test_the_models_that_answered_are_listed_once_each(
+    server: ThreadServer, client: OpenAI, own: Assistant
+) -> None:
+    for _ in range(2):
+        ask(client, own)
+
+    models = get(server, "runs/models")["data"]
+
+    assert models.count("gpt-4o-mini") == 1
+    assert models == sorted(models)
+
+
 def test_all_runs_are_exported_as_csv_and_as_json_lines(
     server: ThreadServer, client: OpenAI, own: Assistant
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from anyio._core import _sockets as connections
 
 from lib.observability import delivery, destinations
-from lib.observability.spans import trace_id_of
+from lib.observability.trace_ids import trace_id_of
 from tests.conftest import StartServer
 from tests.doubles.model_endpoint import ModelEndpoint
 from tests.doubles.trace_network import CONDITIONS, UNKNOWN_HOST, Network

@@ -9,7 +9,7 @@ from openai import OpenAI
 from openai.types.beta.threads import Run
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from lib.observability.spans import trace_id_of
+from lib.observability.trace_ids import trace_id_of
 from tests.conftest import StartServer
 from tests.doubles.model_endpoint import ModelEndpoint
 from tests.doubles.model_wire import Answer

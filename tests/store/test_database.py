@@ -119,6 +119,15 @@ def test_a_file_that_is_no_database_is_told_in_one_sentence(tmp_path: Path, cont
     assert database.read_bytes() == content
 
 
+def test_a_database_of_a_later_version_is_told_in_one_sentence(tmp_path: Path) -> None:
+    open_store(url(tmp_path)).close()
+    with sqlite3.connect(tmp_path / "new" / "studio.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(StorageError, match="was made by another version of Assistants Studio"):
+        open_store(url(tmp_path))
+
+
 def test_a_file_in_place_of_the_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "new").write_text("not a folder")
 

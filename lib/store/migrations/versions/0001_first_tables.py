@@ -275,6 +275,9 @@ def upgrade() -> None:
             batch_op.f("ix_runs_thread_id_position"), ["thread_id", "position"], unique=False
         )
         batch_op.create_index(
+            "ix_runs_worked", ["status", sa.text("(duration_ms - waited_ms)")], unique=False
+        )
+        batch_op.create_index(
             "uq_runs_one_active_per_thread",
             ["thread_id"],
             unique=True,
@@ -494,6 +497,7 @@ def downgrade() -> None:
                 "status IN ('queued', 'in_progress', 'requires_action', 'cancelling')"
             ),
         )
+        batch_op.drop_index("ix_runs_worked")
         batch_op.drop_index(batch_op.f("ix_runs_thread_id_position"))
         batch_op.drop_index(batch_op.f("ix_runs_status_position"))
         batch_op.drop_index(batch_op.f("ix_runs_status_expires_at"))
