@@ -7,10 +7,10 @@ import streamlit as st
 from openai import OpenAI
 from openai.types.beta.threads.runs import RunStep
 
+from lib.dashboard.citations import markdown_with_numbers
 from lib.dashboard.formatting import money, seconds, shortened
 from lib.dashboard.inspector_api import find_listed_run
 from lib.dashboard.masked import masked
-from lib.dashboard.message_markdown import to_markdown
 from lib.dashboard.run_again import AGAIN_OF
 from lib.dashboard.run_headline import headline
 from lib.dashboard.run_progress import message_text
@@ -79,7 +79,7 @@ def _facts(run: ListedRun, now: float) -> dict[str, str]:
         "Model": run.answered_by or run.model,
         "Steps": str(run.step_count or 0),
         "Duration": "–" if took is None else seconds(took * 1000),
-        "Waited for people": seconds(run.waited_ms) if run.waited_ms else "–",
+        "Waited for answers": seconds(run.waited_ms) if run.waited_ms else "–",
         "Tokens in": f"{tokens['tokens_in']:,}" if tokens else "–",
         "Tokens out": f"{tokens['tokens_out']:,}" if tokens else "–",
         "Cost": "–" if run.cost is None else money(run.cost),
@@ -97,4 +97,4 @@ def _side(client: OpenAI, run: ListedRun, title: str) -> None:
         run.thread_id, run_id=run.id, order="asc", limit=100
     ).data
     said = "\n\n".join(message_text(masked(message)) for message in messages)
-    st.markdown(to_markdown(said) or "_It said nothing._")
+    st.markdown(markdown_with_numbers(said) or "_It said nothing._")

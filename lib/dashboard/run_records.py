@@ -19,6 +19,12 @@ from lib.dashboard.studio_api import ListedRun
 from lib.dashboard.timezone import reader_timezone
 
 _MOST_TURNS_OPEN = 50
+_ENDINGS = {
+    "stop": "It had said all.",
+    "tool_calls": "It called a tool.",
+    "length": "It reached its limit of tokens.",
+    "content_filter": "A content filter stopped it.",
+}
 
 
 def model_calls(client: OpenAI, run: ListedRun) -> None:
@@ -145,7 +151,10 @@ def _first_token(call: ModelCall) -> float | None:
 
 
 def _ending(call: ModelCall) -> str:
-    return str(call.error["message"]) if call.error else call.finish_reason or ""
+    if call.error:
+        return str(call.error["message"])
+    reason = call.finish_reason or ""
+    return _ENDINGS.get(reason, reason)
 
 
 def _json(value: Any) -> str:

@@ -275,7 +275,9 @@ def _run_details(client: OpenAI, stored: ListedRun) -> None:
     if run.status == "requires_action":
         waiting_form(stored)
     show_unsent(run)
-    st.markdown(headline(run, steps).replace("$", r"\$"))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(words.label, icon=words.icon, color=words.color)
+        st.markdown(headline(run, steps).replace("$", r"\$"), width="stretch")
     _facts(run)
     _trace(client, run)
     part = st.segmented_control(
@@ -298,14 +300,13 @@ def _facts(run: ListedRun) -> None:
     took = run_seconds(run, time.time())
     tokens = tokens_of(run.usage)
     facts = {
-        "Status": words_for(run.status).label,
         "Duration": "–" if took is None else seconds(took * 1000),
-        "Waited for people": seconds(run.waited_ms) if run.waited_ms else "–",
+        "Waited": seconds(run.waited_ms) if run.waited_ms else "–",
         "Tokens in": f"{tokens['tokens_in']:,}" if tokens else "–",
         "Tokens out": f"{tokens['tokens_out']:,}" if tokens else "–",
         "Cost": "–" if run.cost is None else money(run.cost),
     }
-    with st.grid(6, min_column_width=130):
+    with st.grid(5, min_column_width=150):
         for label, value in facts.items():
             st.metric(label, value, border=True, help=_help(label, run, tokens))
     asked, answered = run.model, run.answered_by
@@ -324,6 +325,8 @@ def _facts(run: ListedRun) -> None:
 
 
 def _help(label: str, run: ListedRun, tokens: dict[str, int]) -> str | None:
+    if label == "Waited":
+        return "For people or programs to answer its function calls; part of the duration."
     if label == "Tokens in" and tokens:
         return f"{tokens['cached']:,} of them from the endpoint's cache."
     if label == "Tokens out" and tokens:
@@ -437,6 +440,6 @@ STEP_COLUMNS = {
     "started": st.column_config.DatetimeColumn("Started", format="HH:mm:ss", width=80),
     "seconds": st.column_config.NumberColumn("Duration", format="%.1f s", width=75),
     "tokens": st.column_config.NumberColumn("Tokens", format="localized", width=70),
-    "cost": st.column_config.NumberColumn("Cost", format="$%.4f", width=75),
+    "cost": st.column_config.NumberColumn("Cost", format="$%.6f", width=95),
     "result": st.column_config.TextColumn("Result", width=330),
 }

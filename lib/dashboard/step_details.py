@@ -9,12 +9,12 @@ from openai import OpenAI
 from openai.types.beta.threads import Message
 from openai.types.beta.threads.runs import RunStep
 
+from lib.dashboard.citations import CitedSource, cited_sources, markdown_with_numbers
 from lib.dashboard.code_calls import code_call_of
 from lib.dashboard.code_view import show_cell
-from lib.dashboard.formatting import moment
+from lib.dashboard.formatting import moment, shortened
 from lib.dashboard.inspector_api import ToolCallRecord
 from lib.dashboard.labels import plain
-from lib.dashboard.message_markdown import to_markdown
 from lib.dashboard.run_progress import message_text
 from lib.dashboard.timezone import reader_timezone
 
@@ -49,30 +49,17 @@ def step_body(
 
 def _message(message: Message | None) -> None:
     text = message_text(message) if message else ""
-    st.markdown(to_markdown(text) or "_No text yet._")
-    if message is None:
-        return
-    for number, citation in enumerate(_citations(message), start=1):
-        st.caption(f"{number}. {citation}")
+    st.markdown(markdown_with_numbers(text) or "_No text yet._")
+    for source in cited_sources(message) if message else []:
+        st.caption(f":blue-badge[{source.number}] {plain(source.filename)}{_quotes(source)}")
 
 
-def _citations(message: Message) -> list[str]:
-    found: list[str] = []
-    for block in message.content:
-        if block.type != "text":
-            continue
-        for annotation in block.text.annotations:
-            cited: Any = annotation.to_dict().get("file_citation")
-            if cited:
-                found.append(_citation(annotation.text, cited))
-    return found
-
-
-def _citation(mark: str, cited: Mapping[str, Any]) -> str:
-    where = cited.get("filename") or cited.get("file_id")
-    page = f", page {cited['page']}" if cited.get("page") else ""
-    quote = f": “{' '.join(str(cited['quote']).split())}”" if cited.get("quote") else ""
-    return f"`{mark}` {where}{page}{quote}"
+def _quotes(source: CitedSource) -> str:
+    """`, page 3: “…”` for each passage."""
+    return ";".join(
+        f"{f', page {passage.page}' if passage.page else ''}: “{plain(shortened(passage.quote))}”"
+        for passage in source.passages
+    )
 
 
 def _search(section: Any, record: ToolCallRecord | None) -> None:
@@ -85,7 +72,7 @@ def _search(section: Any, record: ToolCallRecord | None) -> None:
         source = sources[rank - 1] if rank <= len(sources) else {}
         text = "\n\n".join(part.get("text") or "" for part in result.get("content") or [])
         label = f"{rank}. {result['file_name']}{_page(source)} · score {result['score']:.2f}"
-        with st.expander(label):
+        with st.expander(label, expanded=rank == 1):
             st.text(text or "The text of this passage was not kept.")
 
 

@@ -35,3 +35,24 @@ def test_a_failed_step_tells_its_error() -> None:
     )
 
     assert steps_table([failed], {}, UTC)["result"].tolist() == ["It broke."]
+
+
+def test_an_answered_function_tells_its_answer() -> None:
+    step = tools_step("get_weather", output="20\ndegrees")
+
+    assert steps_table([step], {}, UTC)["result"].tolist() == ["get_weather: 20 degrees"]
+
+
+def test_a_step_that_waits_for_an_answer_says_so() -> None:
+    waiting = tools_step("get_weather", status="in_progress")
+    at_work = message_step("in_progress")
+
+    table = steps_table([waiting, at_work], {}, UTC)
+
+    assert table["status"].tolist() == [["Waiting"], ["Running"]]
+
+
+def test_markers_of_citations_are_left_out_of_the_result() -> None:
+    texts = {"msg_1": "Twenty degrees【0:0†handbook.md】."}
+
+    assert steps_table([message_step()], texts, UTC)["result"].tolist() == ["Twenty degrees."]

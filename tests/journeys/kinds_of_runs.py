@@ -98,7 +98,7 @@ def out_of_quota(client: OpenAI, endpoint: ModelEndpoint) -> Run:
 
 def broken_off(client: OpenAI, endpoint: ModelEndpoint) -> Run:
     for _ in range(3):
-        endpoint.will(Answer(text="It is warm because", fault="end", fault_after=1))
+        endpoint.will(Answer(text="It is warm because", fault="end", fault_after=3))
     return ask(client)
 
 

@@ -138,10 +138,10 @@ def test_a_search_shows_what_was_looked_for_and_the_passages_with_their_scores(
 ) -> None:
     run = kinds.search(client, endpoint)
     page.goto(f"{studio}/runs?run={run.id}&thread={run.thread_id}")
+
     open_step(page, 1)
 
-    page.get_by_text("1. handbook.md · score").click()
-
+    expect(page.get_by_text("1. handbook.md · score")).to_be_visible()
     expect(page.get_by_text("“how warm is it in summer”")).to_be_visible()
     expect(page.get_by_text("twenty degrees warm at noon").last).to_be_visible()
     shot(page, "search-passage")
@@ -158,7 +158,7 @@ def test_a_person_answers_on_the_page_and_the_step_says_who_and_when(
     expect(form).to_contain_text("Close the harbour")
     shot(page, "person-asked")
 
-    form.get_by_text("Approve", exact=True).click()
+    form.get_by_text("Yes", exact=True).click()
     form.get_by_role("button", name="Submit").click()
 
     expect(page.get_by_text("Asked you one question, answered in")).to_be_visible()
