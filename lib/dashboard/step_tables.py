@@ -8,6 +8,7 @@ import pandas as pd
 from openai.types.beta.threads.runs import RunStep
 
 from lib.dashboard.citations import without_markers
+from lib.dashboard.code_calls import ERROR
 from lib.dashboard.formatting import shortened
 from lib.dashboard.inspector_api import StepFigures
 from lib.dashboard.run_words import words_for
@@ -108,7 +109,14 @@ def _code_result(section: Mapping[str, Any]) -> str:
     images = sum(output["type"] == "image" for output in outputs)
     logs = " ".join(output["logs"] for output in outputs if output["type"] == "logs")
     made = ("one image" if images == 1 else f"{images} images") if images else ""
-    return ", ".join(filter(None, [shortened(logs, 120), made])) or "ran without output"
+    return ", ".join(filter(None, [_printed(logs), made])) or "ran without output"
+
+
+def _printed(logs: str) -> str:
+    """What the code printed, in one line; of an error, what it says itself."""
+    if not ERROR.search(logs):
+        return shortened(logs, 120)
+    return shortened(f"stopped by an error: {logs.strip().splitlines()[-1]}", 120)
 
 
 def _search_result(section: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@ from datetime import UTC
 import pandas as pd
 
 from lib.dashboard.step_tables import steps_table
-from tests.dashboard.objects import message_step, tools_step, usage
+from tests.dashboard.objects import code_step, message_step, tools_step, usage
 
 
 def test_steps_are_numbered_and_tell_their_result() -> None:
@@ -56,3 +56,11 @@ def test_markers_of_citations_are_left_out_of_the_result() -> None:
     texts = {"msg_1": "Twenty degrees【0:0†handbook.md】."}
 
     assert steps_table([message_step()], texts, UTC)["result"].tolist() == ["Twenty degrees."]
+
+
+def test_code_that_was_stopped_by_an_error_tells_the_error() -> None:
+    logs = "Traceback (most recent call last):\n  1 / 0\nZeroDivisionError: division by zero\n"
+
+    table = steps_table([code_step("1 / 0", logs)], {}, UTC)
+
+    assert table["result"].tolist() == ["stopped by an error: ZeroDivisionError: division by zero"]

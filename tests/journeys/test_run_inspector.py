@@ -87,14 +87,14 @@ def test_a_run_says_what_it_did_and_its_first_step_shows_how(
     page.get_by_text("Events", exact=True).click()
     expect(page.get_by_text("Choose an event to see what it carried.")).to_be_visible()
     page.get_by_text("Model calls", exact=True).click()
-    expect(page.get_by_text("Exactly what the model was shown in call 1")).to_be_visible()
+    expect(page.get_by_text("Exactly what the model was shown in call")).to_be_visible()
     shot(page, f"{name}-model-calls")
 
 
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        pytest.param(kinds.refused, "The prompt is too strange.", id="failed-refused"),
+        pytest.param(kinds.refused, "The prompt is too strange", id="failed-refused"),
         pytest.param(kinds.key_refused, "key", id="failed-key"),
         pytest.param(kinds.out_of_quota, "quota", id="failed-quota"),
     ],
