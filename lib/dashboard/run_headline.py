@@ -92,11 +92,15 @@ def _ending(run: ListedRun) -> str:
     if run.duration_ms is None:
         return ending.replace(" after {time}", "").replace(" in {time}", "")
     waited = run.waited_ms or 0
-    said = ending.format(time=seconds(run.duration_ms - waited))
+    # An answer took as long as the work on it; what came to nothing took all that time.
+    is_answer = run.status == "completed"
+    said = ending.format(time=seconds(run.duration_ms - (waited if is_answer else 0)))
     if run.cost:
         said += f" for {money(run.cost)}"
-    if waited:
+    if waited and is_answer:
         said += f" (and waited {seconds(waited)} for an answer)"
+    elif waited:
+        said += f" ({seconds(waited)} of it waiting for an answer)"
     return said
 
 

@@ -331,7 +331,7 @@ def _help(label: str, run: ListedRun, tokens: dict[str, int]) -> str | None:
         return f"{tokens['cached']:,} of them from the endpoint's cache."
     if label == "Tokens out" and tokens:
         return f"{tokens['reasoning']:,} of them for reasoning."
-    if label == "Cost" and run.cost is None and run.duration_ms is not None:
+    if label == "Cost" and run.cost is None and any(tokens.values()):
         return "Nobody knows what this model costs. MODEL_PRICES sets a price of your own."
     return None
 

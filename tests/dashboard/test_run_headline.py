@@ -63,6 +63,16 @@ def test_the_wait_for_people_is_told_apart() -> None:
     )
 
 
+def test_a_run_that_came_to_nothing_tells_its_wait_as_part_of_its_time() -> None:
+    unanswered = function(answered=None)
+    unanswered["function"]["output"] = None
+    expired = run("expired", duration_ms=65_000, waited_ms=60_000)
+
+    assert headline(expired, [step(unanswered)]) == (
+        "Asked you one question, expired after 1 min 5 s (1 min 0 s of it waiting for an answer)."
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "said"),
     [
