@@ -7,19 +7,22 @@ from collections.abc import Iterable
 MASK = "•••"
 _SHORTEST = 4
 """Characters; a shorter secret is everywhere in ordinary text."""
-_KEY_LIKE = re.compile(
-    r"(?<![A-Za-z0-9])"
-    r"(?:"
-    r"sk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}"  # OpenAI and those who took over its form
-    r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}"
-    r"|hf_[A-Za-z0-9]{30,}"
-    r"|xox[abprs]-[A-Za-z0-9-]{10,}"  # Slack
-    r"|AKIA[A-Z0-9]{16}"  # Amazon
-    r"|AIza[A-Za-z0-9_-]{35}"  # Google
-    r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"  # JSON Web Tokens
-    r")"
-)
-_BEARER = re.compile(r"(?i)(?<![a-z0-9])(bearer +)[a-z0-9._~+/=-]{12,}")
+_KEY_FORMS = {
+    "sk-": r"(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}",  # OpenAI and those who took over its form
+    "gh": r"[pousr]_[A-Za-z0-9]{36,}",
+    "github_pat_": r"[A-Za-z0-9_]{22,}",
+    "hf_": r"[A-Za-z0-9]{30,}",
+    "xox": r"[abprs]-[A-Za-z0-9-]{10,}",  # Slack
+    "AKIA": r"[A-Z0-9]{16}",  # Amazon
+    "AIza": r"[A-Za-z0-9_-]{35}",  # Google
+    "eyJ": r"[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",  # JSON Web Tokens
+}
+"""What well-known kinds of keys begin with, and how they go on."""
+
+# Each begins with plain letters, which are found quickly in long texts; only then comes the look at
+# what stands before them.
+_KEYS = [re.compile(f"{start}(?<![A-Za-z0-9]{start}){rest}") for start, rest in _KEY_FORMS.items()]
+_BEARER = re.compile(r"earer(?<=[Bb]earer)( +)[A-Za-z0-9._~+/=-]{12,}")
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
@@ -33,5 +36,7 @@ def mask(text: str, secrets: Iterable[str]) -> str:
             continue
         for spelt in {secret, json.dumps(secret)[1:-1]}:
             text = text.replace(spelt, MASK)
-    text = _BEARER.sub(rf"\1{MASK}", text)
-    return _KEY_LIKE.sub(MASK, text)
+    text = _BEARER.sub(rf"earer\1{MASK}", text)
+    for key in _KEYS:
+        text = key.sub(MASK, text)
+    return text
