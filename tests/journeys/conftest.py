@@ -109,6 +109,8 @@ def shot() -> Shot:
         if folder is None:
             return
         page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        # What was drawn before stays until the page has been drawn anew.
+        page.locator("[data-test-script-state=notRunning]").wait_for()
         page.wait_for_timeout(MILLISECONDS_TO_SETTLE)
         whole = page.get_by_test_id("stMain").evaluate("element => element.scrollHeight")
         page.set_viewport_size({"width": WIDTH, "height": max(HEIGHT, whole)})
