@@ -18,12 +18,7 @@ AGAIN_OF = "again_of"
 def run_again_button(client: OpenAI, run: ListedRun) -> None:
     """A small form: which assistant, which model."""
     popover = st.popover(
-        "Run again",
-        icon=":material/replay:",
-        type="tertiary",
-        on_change="rerun",
-        # Of this run: it would stay open above the new one.
-        key=f"run_again_{run.id}",
+        "Run again", icon=":material/replay:", type="tertiary", on_change="rerun", key="run_again"
     )
     if not popover.open:
         return
