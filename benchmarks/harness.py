@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,13 @@ def model_endpoint() -> Iterator[ModelEndpoint]:
 
 
 @contextmanager
-def studio(model_url: str, data_dir: Path | None = None) -> Iterator[Server]:
-    """The product, started the way its README says, with its data in a directory of its own."""
+def studio(
+    model_url: str, data_dir: Path | None = None, more: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """The product, started the way its README says, with its data in a directory of its own.
+
+    `more` are settings by their names in the environment.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         port = free_port()
         log = Path(scratch) / "server.log"
@@ -94,6 +99,7 @@ def studio(model_url: str, data_dir: Path | None = None) -> Iterator[Server]:
             "STREAMLIT_SERVER_PORT": str(port),
             "STREAMLIT_SERVER_ADDRESS": "127.0.0.1",
             "STREAMLIT_SERVER_HEADLESS": "true",
+            **(more or {}),
         }
         command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
         with log.open("w") as output:
@@ -252,6 +258,8 @@ def _wait_until_healthy(process: psutil.Popen, base_url: str, log: Path) -> None
 
 
 def _stop(process: psutil.Popen) -> None:
+    if not process.is_running():
+        return
     process.terminate()
     try:
         process.wait(_STOP_WITHIN)

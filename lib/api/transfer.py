@@ -1,5 +1,6 @@
 """Extensions: export, import and fork."""
 
+import asyncio
 import json
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -9,10 +10,13 @@ from fastapi import Body as FromBody
 from sqlalchemy.orm import Session
 
 from lib.api.bodies import Body, Metadata
-from lib.api.dependencies import StoreDep
+from lib.api.dependencies import StoreDep, StudioDep
 from lib.api.errors import ApiError
 from lib.api.replies import json_reply, object_reply
 from lib.engine.transfer import ImportReport, export_thread, fork_thread, import_objects
+from lib.masking import mask
+from lib.observability.pricing import Prices
+from lib.settings import OPENAI_BASE_URL, Settings
 from lib.store.queries import find
 from lib.store.tables import ThreadRow
 
@@ -35,36 +39,41 @@ class Fork(Body):
 
 
 @router.get("/threads/{thread_id}/export")
-async def export(thread_id: str, store: StoreDep) -> Response:
-    """A thread with all its messages, runs and steps as one JSON object."""
-    exported = await store.read(lambda session: export_thread(session, thread_id))
-    reply = json_reply(json.dumps(exported, ensure_ascii=False))
+async def export(thread_id: str, studio: StudioDep) -> Response:
+    """A thread with all its messages, runs and steps as one JSON object; keys in it are masked."""
+    exported = await studio.store.read(lambda session: export_thread(session, thread_id))
+    text = json.dumps(exported, ensure_ascii=False)
+    reply = json_reply(mask(text, studio.settings.secrets()))
     reply.headers["Content-Disposition"] = f'attachment; filename="{thread_id}.json"'
     return reply
 
 
 @router.post("/threads/import", openapi_extra=_ANY_JSON)
-async def import_thread(request: Request, store: StoreDep) -> Response:
+async def import_thread(request: Request, studio: StudioDep) -> Response:
     """Bring one exported thread in; under new ids where its own are taken. Returns the thread."""
     objects = _parse(await request.body())
+    prices = await _prices(studio.settings)
 
     def bring_in(session: Session) -> ThreadRow:
-        report = import_objects(session, objects, rename_taken=True)
+        report = import_objects(session, objects, rename_taken=True, prices=prices)
         if len(report.threads) != 1:
             raise ApiError(400, _why_no_thread(report))
         return find(session, ThreadRow, report.threads[0])
 
-    return object_reply(await store.write(bring_in))
+    return object_reply(await studio.store.write(bring_in))
 
 
 @router.post("/import", openapi_extra=_ANY_JSON)
-async def import_all(request: Request, store: StoreDep) -> Response:
+async def import_all(request: Request, studio: StudioDep) -> Response:
     """Bring in assistants, threads, messages, runs and steps that the hosted API returned.
 
     Ids are kept. What is here already, or cannot be used, is skipped and listed with the reason.
     """
     objects = _parse(await request.body())
-    report = await store.write(lambda session: import_objects(session, objects, rename_taken=False))
+    prices = await _prices(studio.settings)
+    report = await studio.store.write(
+        lambda session: import_objects(session, objects, rename_taken=False, prices=prices)
+    )
     return json_reply(json.dumps({"object": "import", **asdict(report)}))
 
 
@@ -80,6 +89,14 @@ async def fork(
         )
     )
     return object_reply(row)
+
+
+async def _prices(settings: Settings) -> Prices:
+    """What runs cost that were made elsewhere: the list's prices, not those of our endpoint."""
+    prices = Prices(settings.model_prices, OPENAI_BASE_URL)
+    # Not while the store is being written to: reading the list takes a while.
+    await asyncio.to_thread(prices.load)
+    return prices
 
 
 def _parse(body: bytes) -> list[Any]:

@@ -119,6 +119,13 @@ def assistant_card(assistant: Assistant, default_model: str | None) -> None:
                 "Delete", icon=":material/delete:", type="tertiary", key=f"delete_{assistant.id}"
             ):
                 confirm_delete(assistant)
+            st.page_link(
+                page("runs"),
+                label="Runs",
+                icon=":material/timeline:",
+                query_params={"assistant": assistant.id},
+                help="Its runs, with tokens, cost and durations over time.",
+            )
             object_code(assistant, assistant_calls(assistant), "card")
 
 

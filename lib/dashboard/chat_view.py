@@ -106,6 +106,13 @@ def chat_header(
             heading(thread_title(thread, messages), TITLE_SHOWN), anchor=False, width="stretch"
         )
         if thread is not None:
+            st.page_link(
+                page("runs"),
+                label="Runs",
+                icon=":material/timeline:",
+                query_params={"of": thread.id},
+                help="The runs of this thread, with tokens, cost and durations.",
+            )
             object_code(thread, thread_calls(thread), "thread")
             choice = st.menu_button(
                 "Thread",

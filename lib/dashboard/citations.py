@@ -55,6 +55,11 @@ def markdown_with_numbers(text: str) -> str:
     return _PLACE.sub(r" :blue-badge[\1]", to_markdown(marked))
 
 
+def without_markers(text: str) -> str:
+    """The answer as one reads it aloud."""
+    return MARKER.sub("", text)
+
+
 def cited_sources(message: Message) -> list[CitedSource]:
     """The sources in the order of their numbers."""
     parts = [part.text for part in message.content if part.type == "text"]

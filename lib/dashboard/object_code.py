@@ -4,6 +4,7 @@ import streamlit as st
 from openai import BaseModel
 
 from lib.dashboard.client import studio_settings
+from lib.dashboard.masked import masked_text
 from lib.dashboard.sdk_calls import YOUR_KEY, literal
 
 
@@ -22,8 +23,10 @@ def object_code(shown: BaseModel, calls: str, place: str) -> None:
         return
     with popover:
         sdk, raw = st.tabs(["SDK call", "Raw JSON"])
-        sdk.code(f"{_connection()}\n\n{calls}", language="python", width=620, wrap_lines=True)
-        raw.code(shown.to_json(indent=2), language="json", height=380, width=620, wrap_lines=True)
+        code = f"{_connection()}\n\n{masked_text(calls)}"
+        sdk.code(code, language="python", width=620, wrap_lines=True)
+        json = masked_text(shown.to_json(indent=2))
+        raw.code(json, language="json", height=380, width=620, wrap_lines=True)
 
 
 def own_url() -> str:

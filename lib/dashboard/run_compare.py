@@ -7,9 +7,10 @@ import streamlit as st
 from openai import OpenAI
 from openai.types.beta.threads.runs import RunStep
 
+from lib.dashboard.citations import markdown_with_numbers
 from lib.dashboard.formatting import money, seconds, shortened
 from lib.dashboard.inspector_api import find_listed_run
-from lib.dashboard.message_markdown import to_markdown
+from lib.dashboard.masked import masked
 from lib.dashboard.run_again import AGAIN_OF
 from lib.dashboard.run_headline import headline
 from lib.dashboard.run_progress import message_text
@@ -26,10 +27,11 @@ def compare_with(client: OpenAI, run: ListedRun) -> None:
     if other_id is None:
         st.caption("Choose a run to compare with.")
         return
-    other = find_listed_run(client, other_id)
-    if other is None:
+    found = find_listed_run(client, other_id)
+    if found is None:
         st.info("That run does not exist any more.", icon=":material/info:")
         return
+    other = masked(found)
     st.dataframe(
         comparison_table(run, other, time.time()), hide_index=True, alt="Two runs compared"
     )
@@ -49,7 +51,7 @@ def comparison_table(run: ListedRun, other: ListedRun, now: float) -> pd.DataFra
 def _choose(client: OpenAI, run: ListedRun) -> str | None:
     named = st.query_params.get("compare") or (run.metadata or {}).get(AGAIN_OF)
     others = [one for one in list_runs(client, limit=_TO_CHOOSE_FROM).data if one.id != run.id]
-    labels = {one.id: _label(one) for one in others}
+    labels = {one.id: _label(masked(one)) for one in others}
     if named:
         labels.setdefault(named, named)
     ids = list(labels)
@@ -77,7 +79,7 @@ def _facts(run: ListedRun, now: float) -> dict[str, str]:
         "Model": run.answered_by or run.model,
         "Steps": str(run.step_count or 0),
         "Duration": "–" if took is None else seconds(took * 1000),
-        "Waited for people": seconds(run.waited_ms) if run.waited_ms else "–",
+        "Waited for answers": seconds(run.waited_ms) if run.waited_ms else "–",
         "Tokens in": f"{tokens['tokens_in']:,}" if tokens else "–",
         "Tokens out": f"{tokens['tokens_out']:,}" if tokens else "–",
         "Cost": "–" if run.cost is None else money(run.cost),
@@ -94,5 +96,5 @@ def _side(client: OpenAI, run: ListedRun, title: str) -> None:
     messages = client.beta.threads.messages.list(
         run.thread_id, run_id=run.id, order="asc", limit=100
     ).data
-    said = "\n\n".join(message_text(message) for message in messages)
-    st.markdown(to_markdown(said) or "_It said nothing._")
+    said = "\n\n".join(message_text(masked(message)) for message in messages)
+    st.markdown(markdown_with_numbers(said) or "_It said nothing._")

@@ -12,6 +12,7 @@ from openai.types.beta.threads.runs import RunStep, RunStepInclude
 
 from lib.dashboard.client import address_of
 from lib.dashboard.inspector_api import Inspection, read_inspection
+from lib.dashboard.masked import masked
 from lib.dashboard.run_words import UNFINISHED
 from lib.dashboard.studio_api import ListedRun
 
@@ -23,7 +24,7 @@ _SEARCH_CONTENT: RunStepInclude = "step_details.tool_calls[*].file_search.result
 
 @dataclass(frozen=True)
 class RunContents:
-    """Shared between sessions: not to be changed."""
+    """Shared between sessions: not to be changed. Secrets are masked in it."""
 
     steps: Sequence[RunStep]
     """Oldest first, with what searches found."""
@@ -46,8 +47,8 @@ def _read(client: OpenAI, run: ListedRun) -> RunContents:
     )
     messages = threads.messages.list(run.thread_id, run_id=run.id, limit=_PAGE)
     return RunContents(
-        list(islice(steps, MOST_STEPS)),
-        {message.id: message for message in islice(messages, MOST_STEPS)},
+        [masked(step) for step in islice(steps, MOST_STEPS)],
+        {message.id: masked(message) for message in islice(messages, MOST_STEPS)},
         read_inspection(client, run),
     )
 

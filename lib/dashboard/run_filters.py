@@ -1,6 +1,7 @@
 """Which runs the Runs page shows, and in what order."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -19,6 +20,7 @@ PERIODS = {
 }
 _STEADY = 60
 """Seconds: a period begins at a whole minute, so that the same question is asked again."""
+_ASSISTANT = "runs_assistant"
 ORDERS: dict[str, dict[str, str]] = {
     "Newest first": {"sort": "created_at", "order": "desc"},
     "Oldest first": {"sort": "created_at", "order": "asc"},
@@ -42,7 +44,7 @@ def run_filters(client: OpenAI) -> dict[str, str | int | None]:
             on_change=back_to_first_page,
         )
         status = _choice("Status", {key: words_for(key).label for key in STATUS_WORDS}, 150)
-        assistant_id = _choice("Assistant", names, 200)
+        assistant_id = _assistant(names)
         model = _choice("Model", {name: name for name in _models(client)}, 180)
         period = _choice("Time", {name: name for name in PERIODS}, 150)
     return {
@@ -78,7 +80,13 @@ def back_to_first_page() -> None:
     st.session_state["runs_cursors"] = []
 
 
-def _choice(label: str, options: dict[str, str], width: int) -> str | None:
+def _choice(
+    label: str,
+    options: dict[str, str],
+    width: int,
+    key: str | None = None,
+    on_change: Callable[[], None] = back_to_first_page,
+) -> str | None:
     chosen: Any = st.selectbox(
         label,
         list(options),
@@ -86,9 +94,28 @@ def _choice(label: str, options: dict[str, str], width: int) -> str | None:
         format_func=lambda one: options.get(one, one),
         placeholder="Any",
         width=width,
-        on_change=back_to_first_page,
+        key=key,
+        on_change=on_change,
     )
     return None if chosen is None else str(chosen)
+
+
+def _assistant(names: dict[str, str]) -> str | None:
+    """The chosen assistant, which the address names, too, so that links can."""
+    linked = st.query_params.get("assistant")
+    if linked is not None:
+        names.setdefault(linked, linked)
+    st.session_state[_ASSISTANT] = linked
+    return _choice("Assistant", names, 200, key=_ASSISTANT, on_change=_name_assistant)
+
+
+def _name_assistant() -> None:
+    chosen = st.session_state[_ASSISTANT]
+    if chosen is None:
+        st.query_params.pop("assistant", None)
+    else:
+        st.query_params["assistant"] = chosen
+    back_to_first_page()
 
 
 def _thread() -> str | None:

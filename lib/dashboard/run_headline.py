@@ -10,6 +10,7 @@ from lib.dashboard.step_tables import STEP_TYPES
 from lib.dashboard.studio_api import ListedRun
 
 _BY_SERVER = "server"
+_BY_PROGRAM = "program"
 _ENDINGS = {
     "completed": "answered in {time}",
     "incomplete": "was cut short after {time}",
@@ -45,13 +46,16 @@ def _deeds(calls: Sequence[Mapping[str, Any]]) -> list[str]:
     searches = [call for call in calls if call["type"] == "file_search"]
     code = sum(call["type"] == "code_interpreter" for call in calls)
     functions = [call for call in calls if call["type"] == "function"]
-    automatic = [call for call in functions if (call.get("answered") or {}).get("by") == _BY_SERVER]
-    asked = len(functions) - len(automatic)
+    automatic = [call for call in functions if _answered_by(call) == _BY_SERVER]
+    by_program = [call for call in functions if _answered_by(call) == _BY_PROGRAM]
+    asked = len(functions) - len(automatic) - len(by_program)
     deeds = [_searched(searches)] if searches else []
     if code:
         deeds.append(f"ran Python {times(code)}")
     if automatic:
         deeds.append(_ran(automatic))
+    if by_program:
+        deeds.append(f"asked a program for {_names(by_program)}")
     if asked:
         deeds.append("asked you one question" if asked == 1 else f"asked you {asked} questions")
     return deeds
@@ -69,8 +73,18 @@ def _searched(searches: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _ran(calls: Sequence[Mapping[str, Any]]) -> str:
-    names = sorted({call["function"]["name"] for call in calls})
-    return f"ran {', '.join(names)} {times(len(calls))}"
+    return f"ran {_names(calls)} {times(len(calls))}"
+
+
+def _names(calls: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(sorted({call["function"]["name"] for call in calls}))
+
+
+def _answered_by(call: Mapping[str, Any]) -> str | None:
+    """Who gave the output, as the call keeps it; a program need not say so. None before it."""
+    if call["function"].get("output") is None:
+        return None
+    return str((call.get("answered") or {}).get("by") or _BY_PROGRAM)
 
 
 def _ending(run: ListedRun) -> str:
@@ -78,11 +92,15 @@ def _ending(run: ListedRun) -> str:
     if run.duration_ms is None:
         return ending.replace(" after {time}", "").replace(" in {time}", "")
     waited = run.waited_ms or 0
-    said = ending.format(time=seconds(run.duration_ms - waited))
+    # An answer took as long as the work on it; what came to nothing took all that time.
+    is_answer = run.status == "completed"
+    said = ending.format(time=seconds(run.duration_ms - (waited if is_answer else 0)))
     if run.cost:
         said += f" for {money(run.cost)}"
-    if waited:
-        said += f" (and waited {seconds(waited)} for people)"
+    if waited and is_answer:
+        said += f" (and waited {seconds(waited)} for an answer)"
+    elif waited:
+        said += f" ({seconds(waited)} of it waiting for an answer)"
     return said
 
 

@@ -19,6 +19,12 @@ from lib.dashboard.studio_api import ListedRun
 from lib.dashboard.timezone import reader_timezone
 
 _MOST_TURNS_OPEN = 50
+_ENDINGS = {
+    "stop": "It had said all.",
+    "tool_calls": "It called a tool.",
+    "length": "It reached its limit of tokens.",
+    "content_filter": "A content filter stopped it.",
+}
 
 
 def model_calls(client: OpenAI, run: ListedRun) -> None:
@@ -38,9 +44,16 @@ def model_calls(client: OpenAI, run: ListedRun) -> None:
         alt="Calls of a model for this run",
     )
     rows = state["selection"]["rows"]
-    number = calls[rows[0]].number if rows and rows[0] < len(calls) else calls[0].number
-    st.markdown(f"**Exactly what the model was shown in call {number}**")
-    _model_input(read_model_input(client, run, number))
+    call = calls[rows[0]] if rows and rows[0] < len(calls) else _most_telling(calls)
+    st.markdown(f"**Exactly what the model was shown in call {call.number}**")
+    if call.error:
+        st.error(_ending(call), icon=":material/error:")
+    _model_input(read_model_input(client, run, call.number))
+
+
+def _most_telling(calls: Sequence[ModelCall]) -> ModelCall:
+    """The call that failed, else the first."""
+    return next((call for call in calls if call.error), calls[0])
 
 
 def calls_table(calls: Sequence[ModelCall]) -> pd.DataFrame:
@@ -145,7 +158,10 @@ def _first_token(call: ModelCall) -> float | None:
 
 
 def _ending(call: ModelCall) -> str:
-    return str(call.error["message"]) if call.error else call.finish_reason or ""
+    if call.error:
+        return str(call.error["message"])
+    reason = call.finish_reason or ""
+    return _ENDINGS.get(reason, reason)
 
 
 def _json(value: Any) -> str:
@@ -160,7 +176,7 @@ CALL_COLUMNS = {
     "tokens_in": st.column_config.NumberColumn("Tokens in", format="localized", width=80),
     "cached": st.column_config.NumberColumn("Cached", format="localized", width=70),
     "tokens_out": st.column_config.NumberColumn("Tokens out", format="localized", width=85),
-    "cost": st.column_config.NumberColumn("Cost", format="$%.5f", width=80),
+    "cost": st.column_config.NumberColumn("Cost", format="$%.6f", width=95),
     "ending": st.column_config.TextColumn("Ended", width=240),
 }
 

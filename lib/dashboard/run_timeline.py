@@ -1,4 +1,4 @@
-"""A run as a chart over time: its turn, the model's first word, its answer, tools and people."""
+"""A run as a chart over time: its turn, the model's first word, its answer, tools and answers."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ KINDS = {
     "first_token": "Model reads",
     "answer": "Model writes",
     "tool": "Tool at work",
-    "person": "Waits for a person",
+    "person": "Waits for an answer",
 }
 COLORS = ["#8A9795", "#78AEF0", "#2563B8", "#2E9E68", "#D9822B"]
 _ROW = 30

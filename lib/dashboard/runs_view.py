@@ -24,6 +24,7 @@ from lib.dashboard.inspector_api import (
     read_trace,
 )
 from lib.dashboard.labels import heading, plain
+from lib.dashboard.masked import masked
 from lib.dashboard.navigation import page
 from lib.dashboard.notices import show_notices
 from lib.dashboard.object_code import object_code
@@ -131,7 +132,7 @@ def _chosen_run(client: OpenAI, runs: list[ListedRun]) -> ListedRun | None:
 
 
 def _table(runs: list[ListedRun], chosen: ListedRun | None) -> None:
-    table = runs_table(runs, time.time(), reader_timezone())
+    table = runs_table([masked(run) for run in runs], time.time(), reader_timezone())
     ids = [run.id for run in runs]
     marked: list[str] = st.session_state.setdefault("runs_marked", [])
     if chosen and chosen.id not in marked:
@@ -245,7 +246,8 @@ def _page_buttons(cursors: list[str], next_cursor: str | None) -> None:
         )
 
 
-def _run_details(client: OpenAI, run: ListedRun) -> None:
+def _run_details(client: OpenAI, stored: ListedRun) -> None:
+    run = masked(stored)
     words = words_for(run.status)
     st.space("small")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -261,7 +263,7 @@ def _run_details(client: OpenAI, run: ListedRun) -> None:
             icon=":material/chat:",
             query_params={"thread": run.thread_id, "assistant": run.assistant_id},
         )
-        run_again_button(client, run)
+        run_again_button(client, stored)
         object_code(run, run_calls(run), "run")
     contents = contents_of(client, run)
     steps = contents.steps
@@ -271,9 +273,11 @@ def _run_details(client: OpenAI, run: ListedRun) -> None:
         show(" ".join(filter(None, [problem_of(run), where, cure_for(run)])), icon=words.icon)
     note_what_others_did(run)
     if run.status == "requires_action":
-        waiting_form(run)
+        waiting_form(stored)
     show_unsent(run)
-    st.markdown(headline(run, steps).replace("$", r"\$"))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(words.label, icon=words.icon, color=words.color)
+        st.markdown(headline(run, steps).replace("$", r"\$"), width="stretch")
     _facts(run)
     _trace(client, run)
     part = st.segmented_control(
@@ -296,14 +300,13 @@ def _facts(run: ListedRun) -> None:
     took = run_seconds(run, time.time())
     tokens = tokens_of(run.usage)
     facts = {
-        "Status": words_for(run.status).label,
         "Duration": "–" if took is None else seconds(took * 1000),
-        "Waited for people": seconds(run.waited_ms) if run.waited_ms else "–",
+        "Waited": seconds(run.waited_ms) if run.waited_ms else "–",
         "Tokens in": f"{tokens['tokens_in']:,}" if tokens else "–",
         "Tokens out": f"{tokens['tokens_out']:,}" if tokens else "–",
         "Cost": "–" if run.cost is None else money(run.cost),
     }
-    with st.grid(6, min_column_width=130):
+    with st.grid(5, min_column_width=150):
         for label, value in facts.items():
             st.metric(label, value, border=True, help=_help(label, run, tokens))
     asked, answered = run.model, run.answered_by
@@ -322,11 +325,13 @@ def _facts(run: ListedRun) -> None:
 
 
 def _help(label: str, run: ListedRun, tokens: dict[str, int]) -> str | None:
+    if label == "Waited":
+        return "For people or programs to answer its function calls; part of the duration."
     if label == "Tokens in" and tokens:
         return f"{tokens['cached']:,} of them from the endpoint's cache."
     if label == "Tokens out" and tokens:
         return f"{tokens['reasoning']:,} of them for reasoning."
-    if label == "Cost" and run.cost is None and run.duration_ms is not None:
+    if label == "Cost" and run.cost is None and any(tokens.values()):
         return "Nobody knows what this model costs. MODEL_PRICES sets a price of your own."
     return None
 
@@ -435,6 +440,6 @@ STEP_COLUMNS = {
     "started": st.column_config.DatetimeColumn("Started", format="HH:mm:ss", width=80),
     "seconds": st.column_config.NumberColumn("Duration", format="%.1f s", width=75),
     "tokens": st.column_config.NumberColumn("Tokens", format="localized", width=70),
-    "cost": st.column_config.NumberColumn("Cost", format="$%.4f", width=75),
+    "cost": st.column_config.NumberColumn("Cost", format="$%.6f", width=95),
     "result": st.column_config.TextColumn("Result", width=330),
 }

@@ -9,15 +9,21 @@ from openai import OpenAI
 from openai.types.beta.threads import Message
 from openai.types.beta.threads.runs import RunStep
 
+from lib.dashboard.citations import CitedSource, cited_sources, markdown_with_numbers
 from lib.dashboard.code_calls import code_call_of
 from lib.dashboard.code_view import show_cell
-from lib.dashboard.formatting import moment
+from lib.dashboard.formatting import moment, shortened
 from lib.dashboard.inspector_api import ToolCallRecord
-from lib.dashboard.message_markdown import to_markdown
+from lib.dashboard.labels import plain
 from lib.dashboard.run_progress import message_text
 from lib.dashboard.timezone import reader_timezone
 
-WHO = {"server": "this server", "dashboard": "a person in this dashboard"}
+_A_PROGRAM = "program"
+WHO = {
+    "server": "this server, which ran the function",
+    "dashboard": "a person in this dashboard",
+    _A_PROGRAM: "a program, through the API",
+}
 
 
 def step_body(
@@ -38,35 +44,22 @@ def step_body(
             case "file_search":
                 _search(call.to_dict().get("file_search"), records.get(call.id))
             case "function":
-                _function(call.to_dict())
+                _function(call.to_dict(), step)
 
 
 def _message(message: Message | None) -> None:
     text = message_text(message) if message else ""
-    st.markdown(to_markdown(text) or "_No text yet._")
-    if message is None:
-        return
-    for number, citation in enumerate(_citations(message), start=1):
-        st.caption(f"{number}. {citation}")
+    st.markdown(markdown_with_numbers(text) or "_No text yet._")
+    for source in cited_sources(message) if message else []:
+        st.caption(f":blue-badge[{source.number}] {plain(source.filename)}{_quotes(source)}")
 
 
-def _citations(message: Message) -> list[str]:
-    found: list[str] = []
-    for block in message.content:
-        if block.type != "text":
-            continue
-        for annotation in block.text.annotations:
-            cited: Any = annotation.to_dict().get("file_citation")
-            if cited:
-                found.append(_citation(annotation.text, cited))
-    return found
-
-
-def _citation(mark: str, cited: Mapping[str, Any]) -> str:
-    where = cited.get("filename") or cited.get("file_id")
-    page = f", page {cited['page']}" if cited.get("page") else ""
-    quote = f": “{' '.join(str(cited['quote']).split())}”" if cited.get("quote") else ""
-    return f"`{mark}` {where}{page}{quote}"
+def _quotes(source: CitedSource) -> str:
+    """`, page 3: “…”` for each passage."""
+    return ";".join(
+        f"{f', page {passage.page}' if passage.page else ''}: “{plain(shortened(passage.quote))}”"
+        for passage in source.passages
+    )
 
 
 def _search(section: Any, record: ToolCallRecord | None) -> None:
@@ -79,7 +72,7 @@ def _search(section: Any, record: ToolCallRecord | None) -> None:
         source = sources[rank - 1] if rank <= len(sources) else {}
         text = "\n\n".join(part.get("text") or "" for part in result.get("content") or [])
         label = f"{rank}. {result['file_name']}{_page(source)} · score {result['score']:.2f}"
-        with st.expander(label):
+        with st.expander(label, expanded=rank == 1):
             st.text(text or "The text of this passage was not kept.")
 
 
@@ -97,7 +90,7 @@ def _page(source: Mapping[str, Any]) -> str:
     return f", page {pages[0][1]}" if pages else ""
 
 
-def _function(call: Mapping[str, Any]) -> None:
+def _function(call: Mapping[str, Any], step: RunStep) -> None:
     function = call["function"]
     st.markdown(f":material/function: **{function['name']}** was called with")
     st.code(_pretty(function["arguments"]), language="json", wrap_lines=True)
@@ -105,15 +98,16 @@ def _function(call: Mapping[str, Any]) -> None:
     if output is None:
         st.caption("It has not been answered.")
         return
-    st.markdown(f":material/reply: **Answer** {_who(call.get('answered'))}")
+    st.markdown(f":material/reply: **Answer** {_who(call.get('answered'), step)}")
     st.code(_pretty(output), language="json", wrap_lines=True)
 
 
-def _who(answered: Any) -> str:
-    if not isinstance(answered, dict):
-        return "submitted by a program"
-    who = WHO.get(answered["by"], answered["by"])
-    return f"given by {who}, {moment(answered['at'], reader_timezone())}"
+def _who(answered: Any, step: RunStep) -> str:
+    """Who gave the answer and when; the step ends with its answers."""
+    told = answered if isinstance(answered, dict) else {}
+    by, at = str(told.get("by") or _A_PROGRAM), told.get("at") or step.completed_at
+    when = f", {moment(at, reader_timezone())}" if at else ""
+    return f"given by {WHO.get(by, plain(by))}{when}"
 
 
 def _pretty(text: str) -> str:

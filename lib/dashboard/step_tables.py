@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 from openai.types.beta.threads.runs import RunStep
 
+from lib.dashboard.citations import without_markers
+from lib.dashboard.code_calls import ERROR
 from lib.dashboard.formatting import shortened
 from lib.dashboard.inspector_api import StepFigures
 from lib.dashboard.run_words import words_for
@@ -33,7 +35,7 @@ def steps_table(
             "order": range(1, len(steps) + 1),
             "type": [STEP_TYPES.get(step.type, step.type) for step in steps],
             "tool": [", ".join(sorted({*_tools(step)})) for step in steps],
-            "status": [[words_for(step.status).label] for step in steps],
+            "status": [[words_for(_status(step)).label] for step in steps],
             "started": pd.to_datetime([step.created_at for step in steps], unit="s", utc=True),
             "seconds": pd.array([_seconds(step, known) for step in steps], dtype="Float64"),
             "tokens": pd.array([_tokens(step) for step in steps], dtype="Int64"),
@@ -46,6 +48,15 @@ def steps_table(
     )
     table["started"] = table["started"].dt.tz_convert(timezone)
     return table
+
+
+def _status(step: RunStep) -> str:
+    """The step's status; one that waits for somebody's outputs says so, as its run does."""
+    details = step.step_details
+    if step.status != "in_progress" or details.type != "tool_calls":
+        return step.status
+    waits = any(call.type == "function" and not call.function.output for call in details.tool_calls)
+    return "requires_action" if waits else step.status
 
 
 def _seconds(step: RunStep, figures: Mapping[str, StepFigures]) -> float | None:
@@ -74,7 +85,8 @@ def step_result(step: RunStep, texts: Mapping[str, str]) -> str:
         return shortened(step.last_error.message, 160)
     details = step.step_details
     if details.type == "message_creation":
-        return shortened(texts.get(details.message_creation.message_id, ""), 160)
+        said = without_markers(texts.get(details.message_creation.message_id, ""))
+        return shortened(said, 160)
     return ", ".join(_call_result(call.to_dict()) for call in details.tool_calls)
 
 
@@ -84,7 +96,12 @@ def _call_result(call: Mapping[str, Any]) -> str:
             return _code_result(call["code_interpreter"])
         case "file_search":
             return _search_result(call.get("file_search") or {})
-    return str(call["function"]["name"])
+    return _function_result(call["function"])
+
+
+def _function_result(function: Mapping[str, Any]) -> str:
+    output = function.get("output")
+    return f"{function['name']}: {shortened(output, 120)}" if output else str(function["name"])
 
 
 def _code_result(section: Mapping[str, Any]) -> str:
@@ -92,7 +109,14 @@ def _code_result(section: Mapping[str, Any]) -> str:
     images = sum(output["type"] == "image" for output in outputs)
     logs = " ".join(output["logs"] for output in outputs if output["type"] == "logs")
     made = ("one image" if images == 1 else f"{images} images") if images else ""
-    return ", ".join(filter(None, [shortened(logs, 120), made])) or "ran without output"
+    return ", ".join(filter(None, [_printed(logs), made])) or "ran without output"
+
+
+def _printed(logs: str) -> str:
+    """What the code printed, in one line; of an error, what it says itself."""
+    if not ERROR.search(logs):
+        return shortened(logs, 120)
+    return shortened(f"stopped by an error: {logs.strip().splitlines()[-1]}", 120)
 
 
 def _search_result(section: Mapping[str, Any]) -> str:

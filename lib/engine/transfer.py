@@ -11,12 +11,14 @@ from typing import Any
 from openai.types.beta import Assistant, Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lib.engine.clock import now
+from lib.engine.imported_figures import note_figures
 from lib.engine.messages import add_thread
+from lib.engine.model_calls import Prices
 from lib.engine.states import CANCELLED, IN_PROGRESS, TERMINAL
 from lib.store.ids import Prefix, new_id
 from lib.store.objects import to_dict
@@ -24,6 +26,15 @@ from lib.store.queries import find
 from lib.store.tables import AssistantRow, Json, MessageRow, Row, RunRow, StepRow, ThreadRow
 
 EXPORT = "thread.export"
+
+
+class ExportedRun(Run):
+    """A run with the figures that an export of ours holds beside it."""
+
+    answered_by: str | None = None
+    duration_ms: int | None = Field(default=None, ge=0)
+    waited_ms: int | None = Field(default=None, ge=0)
+    cost: float | None = Field(default=None, ge=0)
 
 
 @dataclass(slots=True)
@@ -85,21 +96,26 @@ def fork_thread(
     return fork
 
 
-def import_objects(session: Session, objects: Iterable[Any], rename_taken: bool) -> ImportReport:
+def import_objects(
+    session: Session, objects: Iterable[Any], rename_taken: bool, prices: Prices
+) -> ImportReport:
     """Bring objects in. What cannot be used is skipped, with the reason; the rest is kept.
 
-    A thread whose id is taken comes in under a new one with `rename_taken`, else it is skipped.
+    Runs get the figures that their objects tell; `prices` say what those cost that do not tell. A
+    thread whose id is taken comes in under a new one with `rename_taken`, else it is skipped.
     """
-    return _Import(session, rename_taken).run(objects)
+    return _Import(session, rename_taken, prices).run(objects)
 
 
 class _Import:
-    def __init__(self, session: Session, rename_taken: bool) -> None:
+    def __init__(self, session: Session, rename_taken: bool, prices: Prices) -> None:
         self._session = session
+        self._prices = prices
         self._rename_taken = rename_taken
         self._new_ids: dict[str, str] = {}
         self._coming: list[tuple[_Importer, Json]] = []
         self._coming_ids: set[str] = set()
+        self._run_ids: dict[str, None] = {}
         self._report = ImportReport()
 
     def run(self, objects: Iterable[Any]) -> ImportReport:
@@ -117,7 +133,16 @@ class _Import:
             self._session.add(row)
             self._session.flush()
             self._report.count(row)
+            self._note_run_of(row)
+        for run_id in self._run_ids:
+            note_figures(self._session, run_id, self._prices)
         return self._report
+
+    def _note_run_of(self, row: Row) -> None:
+        if isinstance(row, RunRow):
+            self._run_ids[row.id] = None
+        if isinstance(row, StepRow):
+            self._run_ids[row.run_id] = None
 
     def _sort_in(self, waiting: dict[str, list[Json]], item: Any) -> None:
         kind = item.get("object") if isinstance(item, dict) else None
@@ -201,9 +226,16 @@ def _created_at(item: Json) -> int:
 
 def _all_of_thread(session: Session, row_type: Any, thread_id: str) -> list[Json]:
     query = select(row_type).where(row_type.thread_id == thread_id).order_by(row_type.position)
-    # An export leaves nothing out: not what the searches found either.
-    extra = {"with_result_content": True} if row_type is StepRow else {}
-    return [to_dict(row, **extra) for row in session.scalars(query)]
+    return [to_dict(row, **_extra_of(row)) for row in session.scalars(query)]
+
+
+def _extra_of(row: Row) -> Json:
+    """An export leaves nothing out: not what searches found, nor what runs came to."""
+    if isinstance(row, StepRow):
+        return {"with_result_content": True}
+    if isinstance(row, RunRow):
+        return {name: getattr(row, name) for name in _FIGURES}
+    return {}
 
 
 def _copy_of(message: MessageRow, thread: ThreadRow) -> MessageRow:
@@ -265,6 +297,7 @@ def _run_row(item: Json) -> RunRow:
             *("top_p", "max_prompt_tokens", "max_completion_tokens", "tool_choice"),
             *("parallel_tool_calls", "response_format", "last_error", "incomplete_details"),
             *("usage", "started_at", "completed_at", "cancelled_at", "failed_at"),
+            *_FIGURES,
         ),
         status=status,
         truncation_strategy=item["truncation_strategy"] or {"type": "auto", "last_messages": None},
@@ -313,13 +346,14 @@ class _Importer:
     defaults: Json = field(default_factory=dict)
 
 
+_FIGURES = ("answered_by", "duration_ms", "waited_ms", "cost")
 _OF_THREAD: dict[str, type[Row]] = {"thread": ThreadRow}
 _OF_RUN: dict[str, type[Row]] = {"thread": ThreadRow, "run": RunRow}
 
 _KINDS = {
     "assistant": _Importer(Assistant, AssistantRow, _assistant_row, "asst_"),
     "thread": _Importer(Thread, ThreadRow, _thread_row, "thread_"),
-    "thread.run": _Importer(Run, RunRow, _run_row, "run_", _OF_THREAD),
+    "thread.run": _Importer(ExportedRun, RunRow, _run_row, "run_", _OF_THREAD),
     "thread.run.step": _Importer(RunStep, StepRow, _step_row, "step_", _OF_RUN),
     "thread.message": _Importer(
         Message, MessageRow, _message_row, "msg_", _OF_THREAD, {"status": "completed"}

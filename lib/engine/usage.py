@@ -17,9 +17,12 @@ def usage_json(usage: Usage) -> Json:
 def usage_from_json(usage: Json | None) -> Usage:
     if usage is None:
         return Usage()
+    # Objects that the hosted API returned did not always tell the details.
+    read = usage.get("prompt_token_details") or {}
+    written = usage.get("completion_tokens_details") or {}
     return Usage(
         usage["prompt_tokens"],
         usage["completion_tokens"],
-        usage["prompt_token_details"]["cached_tokens"],
-        usage["completion_tokens_details"]["reasoning_tokens"],
+        read.get("cached_tokens") or 0,
+        written.get("reasoning_tokens") or 0,
     )

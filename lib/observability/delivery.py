@@ -7,9 +7,12 @@ network lose a trace, and no run ever waits for one.
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -30,6 +33,7 @@ from lib.store.tables import (
 
 logger = logging.getLogger(__name__)
 
+_RESOURCE = Resource({"service.name": "assistants-studio"})
 _BATCH = 20
 _LOOK_BACK = 24 * 3600
 """Seconds: runs that ended earlier than this before the start are not sent any more."""
@@ -50,10 +54,13 @@ class DeliveryState:
 class Delivery:
     """One destination's deliveries. `start` it once; `on_event` is the event log's listener."""
 
-    def __init__(self, store: Store, destination: Destination, with_content: bool) -> None:
+    def __init__(
+        self, store: Store, destination: Destination, with_content: bool, secrets: Sequence[str]
+    ) -> None:
         self.destination = destination
         self._store = store
         self._with_content = with_content
+        self._secrets = secrets
         self._waiting: dict[str, None] = {}
         self._news = asyncio.Event()
         self._phase: Literal["ready", "refused", "unreachable"] = "ready"
@@ -97,16 +104,13 @@ class Delivery:
             await self._news.wait()
 
     async def _deliver_some(self) -> None:
-        # Loaded here, not with the server: these imports take a second.
-        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-        from opentelemetry.sdk.resources import Resource
-
         run_ids = list(self._waiting)[:_BATCH]
         traces = await self._store.read(lambda session: _read_traces(session, run_ids))
-        resource = Resource({"service.name": "assistants-studio"})
-        spans = [span for trace in traces for span in spans_of(trace, resource, self._with_content)]
-        if spans:
-            payload = await asyncio.to_thread(lambda: encode_spans(spans).SerializeToString())
+        if traces:
+            # Not on the event loop: long traces would hold up the runs at work.
+            payload = await asyncio.to_thread(
+                _as_request, traces, self._with_content, self._secrets
+            )
             await self.destination.send(payload)
         arrived = [trace.run.id for trace in traces]
         await self._store.write(lambda session: self._record(session, arrived))
@@ -146,6 +150,13 @@ class Delivery:
         if phase != self._phase:
             self._since = int(time.time())
         self._phase, self._message = phase, message
+
+
+def _as_request(traces: list[RunTrace], with_content: bool, secrets: Sequence[str]) -> bytes:
+    """The traces as an OTLP protobuf request."""
+    spans = [span for trace in traces for span in spans_of(trace, _RESOURCE, with_content, secrets)]
+    request: bytes = encode_spans(spans).SerializeToString()
+    return request
 
 
 def _read_traces(session: Session, run_ids: list[str]) -> list[RunTrace]:

@@ -55,8 +55,11 @@ class Prices:
         """Read the price list, which takes half a second, before the first run needs it."""
         if self._base_url is None:
             return
-        warm_up = (_ANY_MODEL, self._base_url, Usage(1, 1))
-        Thread(target=_listed_cost, args=warm_up, name="price-list", daemon=True).start()
+        Thread(target=self.load, name="price-list", daemon=True).start()
+
+    def load(self) -> None:
+        """Read the price list now."""
+        _listed_cost(_ANY_MODEL, self._base_url or "", Usage(1, 1))
 
 
 def _listed_cost(model: str, base_url: str, usage: Usage) -> float | None:

@@ -20,6 +20,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.util.types import AttributeValue
 
+from lib.masking import mask
 from lib.observability.trace_ids import trace_id_of
 from lib.store.tables import AssistantRow, Json, ModelCallRow, RunRow, StepRow
 
@@ -42,19 +43,25 @@ class RunTrace:
     """When the run's last event came."""
 
 
-def spans_of(trace: RunTrace, resource: Resource, with_content: bool) -> list[ReadableSpan]:
+def spans_of(
+    trace: RunTrace, resource: Resource, with_content: bool, secrets: Sequence[str] = ()
+) -> list[ReadableSpan]:
     """All spans of a run, root first, and last the one that carries the run's final status.
 
-    Content (instructions, prompts, tool input and output) is left out unless asked for.
+    Content (instructions, prompts, tool input and output) is left out unless asked for; secrets
+    are masked in it, and in errors.
     """
-    return list(_Spans(trace, resource, with_content).all())
+    return list(_Spans(trace, resource, with_content, secrets).all())
 
 
 class _Spans:
-    def __init__(self, trace: RunTrace, resource: Resource, with_content: bool) -> None:
+    def __init__(
+        self, trace: RunTrace, resource: Resource, with_content: bool, secrets: Sequence[str]
+    ) -> None:
         self._trace = trace
         self._resource = resource
         self._with_content = with_content
+        self._secrets = secrets
         self._trace_id = trace_id_of(trace.run.id)
         self._root = self._context("root")
 
@@ -171,7 +178,9 @@ class _Spans:
         )
 
     def _content(self, attributes: dict[str, str]) -> Attributes:
-        return {**attributes} if self._with_content else {}
+        if not self._with_content:
+            return {}
+        return {name: mask(text, self._secrets) for name, text in attributes.items()}
 
     def _context(self, part: str) -> SpanContext:
         digest = hashlib.sha256(f"span:{self._trace.run.id}:{part}".encode()).digest()
@@ -205,12 +214,15 @@ class _Spans:
 
     def _status(self, error: Json | None, is_part: bool) -> Status:
         if is_part:
-            return Status(StatusCode.ERROR, error["message"]) if error else Status(StatusCode.OK)
+            return self._error(error["message"]) if error else Status(StatusCode.OK)
         run = self._trace.run
         if run.status in _FAILED:
             message = run.last_error["message"] if run.last_error else "The run expired."
-            return Status(StatusCode.ERROR, message)
+            return self._error(message)
         return Status(StatusCode.OK) if run.status == "completed" else Status(StatusCode.UNSET)
+
+    def _error(self, message: str) -> Status:
+        return Status(StatusCode.ERROR, mask(message, self._secrets))
 
 
 def _end_state(status: str) -> str:

@@ -69,7 +69,8 @@ def start_tracing(settings: Settings, store: Store, log: EventLog) -> Tracing:
     # Loaded only when wanted: AgentOps' package takes seconds to import.
     from lib.observability.delivery import Delivery
 
-    deliveries = [Delivery(store, each, settings.trace_content) for each in destinations]
+    secrets = settings.secrets()
+    deliveries = [Delivery(store, each, settings.trace_content, secrets) for each in destinations]
     for delivery in deliveries:
         log.listen(delivery.on_event)
         delivery.start()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from lib.store.run_queries import (
@@ -113,7 +113,7 @@ def _figures(
 
 
 def _sums(where: list[ColumnElement[bool]]) -> "Select[*tuple[Any, ...]]":
-    is_priced = or_(RunRow.duration_ms.is_(None), RunRow.cost.is_not(None))
+    has_no_price = and_(RunRow.cost.is_(None), RunRow.prompt_tokens + RunRow.completion_tokens > 0)
     return select(
         RunRow.status,
         func.count(),
@@ -122,7 +122,7 @@ def _sums(where: list[ColumnElement[bool]]) -> "Select[*tuple[Any, ...]]":
         func.sum(RunRow.completion_tokens),
         func.sum(RunRow.reasoning_tokens),
         func.sum(RunRow.cost),
-        func.sum(case((is_priced, 0), else_=1)),
+        func.sum(case((has_no_price, 1), else_=0)),
         func.sum(RunRow.waited_ms),
     ).where(*where)
 

@@ -279,3 +279,17 @@ def test_active_runs_are_cancelled_in_bulk(
     for run in runs:
         polled = client.beta.threads.runs.poll(run.id, thread_id=run.thread_id, poll_interval_ms=5)
         assert polled.status == "cancelled"
+
+
+def test_only_runs_that_used_a_model_without_a_price_are_left_out_of_the_cost(
+    server: ThreadServer, client: OpenAI, endpoint: ModelEndpoint, own: Assistant
+) -> None:
+    endpoint.will_fail(400, message="No.")
+    ask(client, own)
+    endpoint.will_answer("Hello.", model="home-grown-7b")
+    ask(client, own)
+
+    total = get(server, "runs/stats", assistant_id=own.id)["total"]
+
+    assert total["runs"] == 2
+    assert total["runs_without_price"] == 1

@@ -7,6 +7,7 @@ import pytest
 from openai import BadRequestError, OpenAI
 
 from tests.doubles.model_endpoint import ModelEndpoint
+from tests.servers import ThreadServer
 
 HOSTED_ASSISTANT: dict[str, Any] = {
     "id": "asst_hostedABC",
@@ -23,7 +24,7 @@ HOSTED_ASSISTANT: dict[str, Any] = {
     "top_p": 1.0,
     "response_format": "auto",
 }
-HOSTED_THREAD = {
+HOSTED_THREAD: dict[str, Any] = {
     "id": "thread_hostedABC",
     "object": "thread",
     "created_at": 1742586618,
@@ -46,6 +47,77 @@ def hosted_message(message_id: str, role: str, text: str, created_at: int) -> di
         "attachments": [],
         "metadata": {},
     }
+
+
+def hosted_run(**changed: Any) -> dict[str, Any]:
+    """A run as the hosted API returned it: created, worked on for 14 seconds, paid for."""
+    run = {
+        "id": "run_hostedABC",
+        "object": "thread.run",
+        "created_at": 1742586618,
+        "assistant_id": HOSTED_ASSISTANT["id"],
+        "thread_id": HOSTED_THREAD["id"],
+        "status": "completed",
+        "started_at": 1742586619,
+        "expires_at": None,
+        "cancelled_at": None,
+        "failed_at": None,
+        "completed_at": 1742586632,
+        "required_action": None,
+        "last_error": None,
+        "model": "gpt-4o-mini",
+        "instructions": "You are a personal math tutor.",
+        "tools": [],
+        "metadata": {},
+        "incomplete_details": None,
+        "usage": {
+            "prompt_tokens": 1_000_000,
+            "completion_tokens": 100_000,
+            "total_tokens": 1_100_000,
+            "prompt_token_details": {"cached_tokens": 0},
+        },
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "max_prompt_tokens": None,
+        "max_completion_tokens": None,
+        "truncation_strategy": {"type": "auto", "last_messages": None},
+        "response_format": "auto",
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+    }
+    return run | changed
+
+
+def hosted_function_step(run_id: str, created_at: int, ended_at: int) -> dict[str, Any]:
+    function = {"name": "ask", "arguments": "{}", "output": "Yes."}
+    return {
+        "id": "step_hostedABC",
+        "object": "thread.run.step",
+        "created_at": created_at,
+        "run_id": run_id,
+        "assistant_id": HOSTED_ASSISTANT["id"],
+        "thread_id": HOSTED_THREAD["id"],
+        "type": "tool_calls",
+        "status": "completed",
+        "cancelled_at": None,
+        "completed_at": ended_at,
+        "expired_at": None,
+        "failed_at": None,
+        "last_error": None,
+        "step_details": {
+            "type": "tool_calls",
+            "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
+        },
+        "usage": None,
+        "metadata": {},
+    }
+
+
+def listed(server: ThreadServer, thread_id: str) -> dict[str, Any]:
+    """The only run of a thread, as the list of all runs shows it."""
+    with server.http() as http:
+        [run] = http.get("runs", params={"thread_id": thread_id}).json()["data"]
+    return dict(run)
 
 
 def send(client: OpenAI, path: str, content: str) -> dict[str, Any]:
@@ -178,3 +250,70 @@ def test_a_fork_has_the_messages_up_to_the_chosen_one(client: OpenAI, finished_t
     assert fork["metadata"] == {"branch": "b"}
     assert texts_of(client, fork["id"]) == ["Solve 3x + 11 = 14."]
     assert len(texts_of(client, finished_thread)) == 2
+
+
+def test_an_imported_run_has_the_figures_that_its_objects_tell(
+    client: OpenAI, server: ThreadServer
+) -> None:
+    run = hosted_run()
+    step = hosted_function_step(run["id"], 1742586620, 1742586630)
+
+    report = send(client, "/import", json.dumps([HOSTED_THREAD, run, step]))
+
+    assert report["skipped"] == []
+    figures = listed(server, HOSTED_THREAD["id"])
+    assert figures["duration_ms"] == 14_000
+    assert figures["waited_ms"] == 10_000
+    assert figures["step_count"] == 1
+    assert figures["cost"] == pytest.approx(0.15 + 0.06)
+    with server.http() as http:
+        stats = http.get("runs/stats", params={"thread_id": HOSTED_THREAD["id"]}).json()["total"]
+    assert (stats["prompt_tokens"], stats["completion_tokens"]) == (1_000_000, 100_000)
+    assert stats["p50_ms"] == 4_000
+    client.beta.threads.delete("thread_hostedABC")
+
+
+def test_an_imported_run_that_tells_little_keeps_its_gaps(
+    client: OpenAI, server: ThreadServer
+) -> None:
+    run = hosted_run(status="expired", completed_at=None, usage=None)
+
+    send(client, "/import", json.dumps([HOSTED_THREAD, run]))
+
+    figures = listed(server, HOSTED_THREAD["id"])
+    assert (figures["duration_ms"], figures["cost"], figures["step_count"]) == (None, None, 0)
+    client.beta.threads.delete("thread_hostedABC")
+
+
+def test_steps_that_come_later_are_counted(client: OpenAI, server: ThreadServer) -> None:
+    run = hosted_run()
+    send(client, "/import", json.dumps([HOSTED_THREAD, run]))
+
+    send(client, "/import", json.dumps(hosted_function_step(run["id"], 1742586620, 1742586630)))
+
+    assert listed(server, HOSTED_THREAD["id"])["step_count"] == 1
+    client.beta.threads.delete("thread_hostedABC")
+
+
+def test_an_exported_run_comes_back_with_the_figures_it_had(
+    client: OpenAI, server: ThreadServer, finished_thread: str
+) -> None:
+    before = listed(server, finished_thread)
+    exported = client.get(f"/threads/{finished_thread}/export", cast_to=object)
+
+    thread = send(client, "/threads/import", json.dumps(exported))
+
+    names = ("duration_ms", "waited_ms", "step_count", "cost", "usage", "answered_by")
+    after = listed(server, thread["id"])
+    assert {name: after[name] for name in names} == {name: before[name] for name in names}
+
+
+def test_a_run_with_figures_that_cannot_be_is_said_not_to_be_whole(client: OpenAI) -> None:
+    run = {**hosted_run(), "duration_ms": -1}
+
+    report = send(client, "/import", json.dumps([HOSTED_THREAD, run]))
+
+    assert [item["reason"] for item in report["skipped"]] == [
+        "It is not a whole thread.run: see 'duration_ms'."
+    ]
+    client.beta.threads.delete("thread_hostedABC")

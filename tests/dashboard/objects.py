@@ -47,17 +47,17 @@ def message_step(status: str = "completed", **fields: Any) -> RunStep:
     )
 
 
-def tools_step(*functions: str) -> RunStep:
+def tools_step(*functions: str, status: str = "completed", output: str | None = None) -> RunStep:
     calls = [
         {
             "id": f"call_{name}",
             "type": "function",
-            "function": {"name": name, "arguments": "{}", "output": None},
+            "function": {"name": name, "arguments": "{}", "output": output},
         }
         for name in functions
     ]
     return _step(
-        "completed",
+        status,
         type="tool_calls",
         step_details={"type": "tool_calls", "tool_calls": calls},
     )

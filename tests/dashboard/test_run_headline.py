@@ -28,7 +28,8 @@ def search(*files: str) -> dict[str, Any]:
 
 def function(**more: Any) -> dict[str, Any]:
     called = {"name": "display_quiz", "arguments": "{}", "output": "4"}
-    return {"id": "call_f", "type": "function", "function": called, **more}
+    answered = {"by": "dashboard", "at": 1_000}
+    return {"id": "call_f", "type": "function", "function": called, "answered": answered, **more}
 
 
 def test_all_that_a_run_did_is_one_sentence() -> None:
@@ -46,11 +47,29 @@ def test_a_function_that_ran_by_itself_asked_nobody() -> None:
     assert headline(run(duration_ms=900), steps) == ("Ran display_quiz once, answered in 0.9 s.")
 
 
+def test_a_function_that_a_program_answered_asked_no_person() -> None:
+    steps = [step(function(answered=None))]
+
+    assert headline(run(duration_ms=900), steps) == (
+        "Asked a program for display_quiz, answered in 0.9 s."
+    )
+
+
 def test_the_wait_for_people_is_told_apart() -> None:
     waited = run(duration_ms=65_000, waited_ms=60_000)
 
     assert headline(waited, [step(function())]) == (
-        "Asked you one question, answered in 5.0 s (and waited 1 min 0 s for people)."
+        "Asked you one question, answered in 5.0 s (and waited 1 min 0 s for an answer)."
+    )
+
+
+def test_a_run_that_came_to_nothing_tells_its_wait_as_part_of_its_time() -> None:
+    unanswered = function(answered=None)
+    unanswered["function"]["output"] = None
+    expired = run("expired", duration_ms=65_000, waited_ms=60_000)
+
+    assert headline(expired, [step(unanswered)]) == (
+        "Asked you one question, expired after 1 min 5 s (1 min 0 s of it waiting for an answer)."
     )
 
 

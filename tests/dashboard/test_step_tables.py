@@ -3,7 +3,7 @@ from datetime import UTC
 import pandas as pd
 
 from lib.dashboard.step_tables import steps_table
-from tests.dashboard.objects import message_step, tools_step, usage
+from tests.dashboard.objects import code_step, message_step, tools_step, usage
 
 
 def test_steps_are_numbered_and_tell_their_result() -> None:
@@ -35,3 +35,32 @@ def test_a_failed_step_tells_its_error() -> None:
     )
 
     assert steps_table([failed], {}, UTC)["result"].tolist() == ["It broke."]
+
+
+def test_an_answered_function_tells_its_answer() -> None:
+    step = tools_step("get_weather", output="20\ndegrees")
+
+    assert steps_table([step], {}, UTC)["result"].tolist() == ["get_weather: 20 degrees"]
+
+
+def test_a_step_that_waits_for_an_answer_says_so() -> None:
+    waiting = tools_step("get_weather", status="in_progress")
+    at_work = message_step("in_progress")
+
+    table = steps_table([waiting, at_work], {}, UTC)
+
+    assert table["status"].tolist() == [["Waiting"], ["Running"]]
+
+
+def test_markers_of_citations_are_left_out_of_the_result() -> None:
+    texts = {"msg_1": "Twenty degrees【0:0†handbook.md】."}
+
+    assert steps_table([message_step()], texts, UTC)["result"].tolist() == ["Twenty degrees."]
+
+
+def test_code_that_was_stopped_by_an_error_tells_the_error() -> None:
+    logs = "Traceback (most recent call last):\n  1 / 0\nZeroDivisionError: division by zero\n"
+
+    table = steps_table([code_step("1 / 0", logs)], {}, UTC)
+
+    assert table["result"].tolist() == ["stopped by an error: ZeroDivisionError: division by zero"]

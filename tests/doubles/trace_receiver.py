@@ -22,14 +22,18 @@ TRACES = "/v1/traces"
 
 @dataclass
 class Receiver:
-    """`fails_with` is a status for every request; `hangs` lets them wait for ever."""
+    """`fails_with` is a status for every request; `hangs` lets them wait without an answer."""
 
+    port: int = 0
+    """0 until the system has chosen one."""
     key: str = "agentops-key-of-the-test"
     fails_with: int | None = None
     hangs: bool = False
     asks_for_token: bool = True
     tokens: set[str] = field(default_factory=set)
     logins: int = 0
+    hanging: int = 0
+    """Requests that wait now."""
     problems: list[str] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -52,24 +56,26 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        assert self._server
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler_of(self))
+        self.port = self._server.server_address[1]
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        assert self._server
         self.stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
 
-    def answer(self, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, Any]]:
+    def answer(self, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, Any]] | None:
+        """None when the connection ends without an answer."""
         if self.hangs:
-            self.stopped.wait()
+            self._hang()
+            return None
         if self.fails_with:
             return self.fails_with, {"error": "as the test wants it"}
         if path == LOGIN:
@@ -78,6 +84,12 @@ class Receiver:
             return self._take_traces(headers, body)
         self.problems.append(f"unknown path {path}")
         return 404, {}
+
+    def _hang(self) -> None:
+        self.hanging += 1
+        while self.hangs and not self.stopped.wait(0.02):
+            pass
+        self.hanging -= 1
 
     def _log_in(self, body: bytes) -> tuple[int, dict[str, Any]]:
         self.logins += 1
@@ -94,19 +106,29 @@ class Receiver:
         if headers.get("Content-Type") != "application/x-protobuf":
             self.problems.append(f"content type {headers.get('Content-Type')}")
             return 415, {}
-        request = ExportTraceServiceRequest.FromString(body)
+        try:
+            request = ExportTraceServiceRequest.FromString(body)
+        except Exception as error:
+            self.problems.append(f"no OTLP request: {error}")
+            return 400, {}
         for resource in request.resource_spans:
             for scope in resource.scope_spans:
+                self.problems += [why for span in scope.spans if (why := _problem_of(span))]
                 self.spans.extend(scope.spans)
         return 200, {}
 
 
+@dataclass
 class BlackHole:
     """An address where connections are never made: packets are dropped."""
 
+    port: int = 0
+
     def __enter__(self) -> Self:
         self._listener = socket.socket()
-        self._listener.bind(("127.0.0.1", 0))
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
         self._listener.listen(0)
         self._waiting: list[socket.socket] = []
         for _ in range(4):
@@ -115,10 +137,6 @@ class BlackHole:
             waiting.connect_ex(self._listener.getsockname())
             self._waiting.append(waiting)
         return self
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __exit__(self, *exception: object) -> None:
         for one in [*self._waiting, self._listener]:
@@ -134,11 +152,26 @@ def attributes_of(span: Span) -> dict[str, Any]:
     return found
 
 
+def _problem_of(span: Span) -> str:
+    """Why a collector would throw the span away; empty when it would not."""
+    if len(span.trace_id) != 16 or not any(span.trace_id):
+        return f"{span.name} has no trace id"
+    if len(span.span_id) != 8 or not any(span.span_id):
+        return f"{span.name} has no span id"
+    if not 0 < span.start_time_unix_nano <= span.end_time_unix_nano:
+        return f"{span.name} ends before it starts"
+    return ""
+
+
 def _handler_of(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, answer = receiver.answer(self.path, self.headers, body)
+            answered = receiver.answer(self.path, self.headers, body)
+            if answered is None:
+                self.close_connection = True
+                return
+            status, answer = answered
             try:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")

@@ -6,9 +6,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -17,7 +18,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.doubles.model_endpoint import ModelEndpoint
 
+Shot = Callable[[Page, str], None]
+
 ROOT = Path(__file__).parents[2]
+WIDTH, HEIGHT = 1280, 800
+THEMES: list[Literal["light", "dark"]] = ["light", "dark"]
+MILLISECONDS_TO_SETTLE = 700
 SECONDS_TO_START = 120
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -88,10 +94,34 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A browser's tab with nothing remembered."""
     expect.set_options(timeout=60_000)
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
     context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def shot() -> Shot:
+    """Saves all that a page shows, light and dark, in the folder that SCREENSHOTS names."""
+    folder = os.environ.get("SCREENSHOTS")
+
+    def save(page: Page, name: str) -> None:
+        if folder is None:
+            return
+        page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        # What was drawn before stays until the page has been drawn anew.
+        page.locator("[data-test-script-state=notRunning]").wait_for()
+        page.wait_for_timeout(MILLISECONDS_TO_SETTLE)
+        whole = page.get_by_test_id("stMain").evaluate("element => element.scrollHeight")
+        page.set_viewport_size({"width": WIDTH, "height": max(HEIGHT, whole)})
+        page.mouse.move(0, 0)
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_timeout(MILLISECONDS_TO_SETTLE)
+            page.screenshot(path=Path(folder) / f"{name}-{theme}.png")
+        page.emulate_media(color_scheme="light")
+
+    return save
 
 
 def _free_port() -> int:

@@ -1,128 +1,191 @@
 """A person looks into runs of every kind, and lets one assistant answer many prompts."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from openai import OpenAI
-from openai.types.beta.threads import Run
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from lib.dashboard.function_forms.ready_made import ASK_APPROVAL
 from tests.doubles.model_endpoint import ModelEndpoint
-from tests.doubles.model_wire import Answer
+from tests.journeys import kinds_of_runs as kinds
+from tests.journeys.conftest import Shot
 
 # A browser on a busy machine takes its time.
 pytestmark = pytest.mark.timeout(400)
 
-FUNCTION: Any = {"type": "function", "function": {"name": "get_weather"}}
-CODE: Any = {"type": "code_interpreter"}
-
-Kind = Callable[[OpenAI, ModelEndpoint], Run]
+ROW_HEIGHT = 35
+"""Pixels of a row in a table; the first row holds the column names."""
 
 
-def ask(client: OpenAI, *tools: Any, **more: Any) -> Run:
-    assistant = client.beta.assistants.create(model="gpt-4o-mini", name="Tutor", tools=tools)
-    return client.beta.threads.create_and_run_poll(
-        assistant_id=assistant.id,
-        thread={"messages": [{"role": "user", "content": "How warm is it?"}]},
-        poll_interval_ms=50,
-        **more,
-    )
+def steps_of(page: Page) -> Locator:
+    """The table of the steps; the one above it holds the runs."""
+    return page.get_by_test_id("stDataFrame").nth(1)
 
 
-def text(client: OpenAI, endpoint: ModelEndpoint) -> Run:
-    endpoint.will_answer("It is warm.")
-    return ask(client)
+def open_step(page: Page, number: int) -> None:
+    """Tick a step, the first is 1, and wait until all of it is there."""
+    expect(page.get_by_text("Choose a step to see it whole.")).to_be_visible()
+    steps_of(page).click(position={"x": 12, "y": int((number + 0.5) * ROW_HEIGHT)})
+    expect(page.get_by_text("Choose a step to see it whole.")).to_have_count(0)
 
 
-def code(client: OpenAI, endpoint: ModelEndpoint) -> Run:
-    endpoint.will_call(("code_interpreter", {"code": "print('twenty degrees')"}))
-    endpoint.will_answer("It is warm.")
-    return ask(client, CODE)
+@pytest.mark.parametrize(
+    ("kind", "said", "opened"),
+    [
+        pytest.param(kinds.text, "Answered in", "about twenty degrees.", id="text"),
+        pytest.param(kinds.code, "Ran Python once, answered in", "twenty degrees at 15", id="code"),
+        pytest.param(
+            kinds.search, "Searched one file, answered in", "how warm is it in summer", id="search"
+        ),
+        pytest.param(
+            kinds.function,
+            "Asked a program for get_weather, answered in",
+            "given by a program, through the API",
+            id="function",
+        ),
+        pytest.param(
+            kinds.failed_after_code,
+            "It failed after step 1 (tool calls)",
+            "ZeroDivisionError",
+            id="failed-later",
+        ),
+        pytest.param(kinds.broken_off, "The run failed:", "It is", id="failed-broken-off"),
+        pytest.param(kinds.filtered, "The run failed:", "It is warm because", id="failed-filtered"),
+        pytest.param(
+            kinds.incomplete, "The answer was cut short because", "It is", id="incomplete"
+        ),
+        pytest.param(
+            kinds.cancelled, "Asked you one question, was stopped", "Oslo", id="cancelled"
+        ),
+        pytest.param(
+            kinds.expired, "The run expired before it could finish.", "Oslo", id="expired"
+        ),
+    ],
+)
+def test_a_run_says_what_it_did_and_its_first_step_shows_how(
+    kind: kinds.Kind,
+    said: str,
+    opened: str,
+    request: pytest.FixtureRequest,
+    page: Page,
+    studio: str,
+    client: OpenAI,
+    endpoint: ModelEndpoint,
+    shot: Shot,
+) -> None:
+    run = kind(client, endpoint)
+    name = request.node.callspec.id
 
+    page.goto(f"{studio}/runs?run={run.id}&thread={run.thread_id}")
 
-def function(client: OpenAI, endpoint: ModelEndpoint) -> Run:
-    endpoint.will_call(("get_weather", {"city": "Oslo"}))
-    endpoint.will_answer("It is warm.")
-    run = ask(client, FUNCTION)
-    assert run.required_action
-    [call] = run.required_action.submit_tool_outputs.tool_calls
-    return client.beta.threads.runs.submit_tool_outputs_and_poll(
-        run_id=run.id,
-        thread_id=run.thread_id,
-        tool_outputs=[{"tool_call_id": call.id, "output": "20 degrees"}],
-        poll_interval_ms=50,
-    )
-
-
-def failed(client: OpenAI, endpoint: ModelEndpoint) -> Run:
-    endpoint.will_fail(400, message="Too strange.")
-    return ask(client)
-
-
-def incomplete(client: OpenAI, endpoint: ModelEndpoint) -> Run:
-    endpoint.will(Answer(text="It is", finish="length"))
-    return ask(client)
-
-
-def cancelled(client: OpenAI, endpoint: ModelEndpoint) -> Run:
-    endpoint.will_call(("get_weather", {"city": "Oslo"}))
-    run = ask(client, FUNCTION)
-    client.beta.threads.runs.cancel(run_id=run.id, thread_id=run.thread_id)
-    return client.beta.threads.runs.poll(run_id=run.id, thread_id=run.thread_id)
-
-
-def expired(client: OpenAI, endpoint: ModelEndpoint) -> Run:
-    endpoint.will_call(("get_weather", {"city": "Oslo"}))
-    return ask(client, FUNCTION, extra_body={"expires_after": 1})
+    expect(page.get_by_text(said).first).to_be_visible()
+    open_step(page, 1)
+    expect(page.get_by_text(opened).last).to_be_visible()
+    shot(page, f"{name}-step")
+    page.get_by_text("Timeline", exact=True).click()
+    expect(page.get_by_text("Seconds since the run was created").first).to_be_visible()
+    shot(page, f"{name}-timeline")
+    page.get_by_text("Events", exact=True).click()
+    expect(page.get_by_text("Choose an event to see what it carried.")).to_be_visible()
+    page.get_by_text("Model calls", exact=True).click()
+    expect(page.get_by_text("Exactly what the model was shown in call")).to_be_visible()
+    shot(page, f"{name}-model-calls")
 
 
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        pytest.param(text, "Answered in", id="text"),
-        pytest.param(code, "Ran Python once, answered in", id="code"),
-        pytest.param(function, "Asked you one question, answered in", id="function"),
-        pytest.param(failed, "It failed before its first step", id="failed"),
-        pytest.param(incomplete, "Was cut short after", id="incomplete"),
-        pytest.param(cancelled, "You stopped this answer.", id="cancelled"),
-        pytest.param(expired, "The run expired before it could finish.", id="expired"),
+        pytest.param(kinds.refused, "The prompt is too strange", id="failed-refused"),
+        pytest.param(kinds.key_refused, "key", id="failed-key"),
+        pytest.param(kinds.out_of_quota, "quota", id="failed-quota"),
     ],
 )
-def test_a_run_says_in_plain_words_what_it_did(
-    kind: Kind, said: str, page: Page, studio: str, client: OpenAI, endpoint: ModelEndpoint
+def test_a_run_that_failed_at_once_says_why_and_what_to_do(
+    kind: kinds.Kind,
+    said: str,
+    request: pytest.FixtureRequest,
+    page: Page,
+    studio: str,
+    client: OpenAI,
+    endpoint: ModelEndpoint,
+    shot: Shot,
 ) -> None:
     run = kind(client, endpoint)
 
     page.goto(f"{studio}/runs?run={run.id}&thread={run.thread_id}")
 
-    expect(page.get_by_text(said).first).to_be_visible()
-    page.get_by_text("Timeline", exact=True).click()
-    expect(page.get_by_text("Seconds since the run was created").first).to_be_visible()
-    page.get_by_text("Events", exact=True).click()
-    expect(page.get_by_text("Choose an event to see what it carried.")).to_be_visible()
-    page.get_by_text("Model calls", exact=True).click()
-    expect(page.get_by_text("Exactly what the model was shown in call 1")).to_be_visible()
+    problem = page.get_by_test_id("stAlert").filter(has_text="The run failed:")
+    expect(problem).to_contain_text(said)
+    expect(problem).to_contain_text("It failed before its first step")
+    expect(page.get_by_text("This run made no steps.")).to_be_visible()
+    shot(page, request.node.callspec.id)
 
 
-def test_a_step_is_opened_with_its_code_and_output(
+def test_the_code_of_a_step_is_shown_with_its_output_and_its_figure(
     page: Page, studio: str, client: OpenAI, endpoint: ModelEndpoint
 ) -> None:
-    run = code(client, endpoint)
+    run = kinds.code(client, endpoint)
     page.goto(f"{studio}/runs?run={run.id}&thread={run.thread_id}")
-    expect(page.get_by_text("Choose a step to see it whole.")).to_be_visible()
 
-    steps = page.get_by_test_id("stDataFrame").nth(1)
-    steps.click(position={"x": 12, "y": 52})
+    open_step(page, 1)
 
-    expect(page.get_by_text("print('twenty degrees')")).to_be_visible()
-    expect(page.get_by_text("twenty degrees", exact=True).last).to_be_visible()
+    expect(page.get_by_text("plt.plot(hours, degrees").first).to_be_visible()
+    expect(page.get_by_text("twenty degrees at 15", exact=True).last).to_be_visible()
+    expect(page.get_by_role("img", name="Figure made by the code")).to_be_visible()
+
+
+def test_a_search_shows_what_was_looked_for_and_the_passages_with_their_scores(
+    page: Page, studio: str, client: OpenAI, endpoint: ModelEndpoint, shot: Shot
+) -> None:
+    run = kinds.search(client, endpoint)
+    page.goto(f"{studio}/runs?run={run.id}&thread={run.thread_id}")
+
+    open_step(page, 1)
+
+    expect(page.get_by_text("1. handbook.md · score")).to_be_visible()
+    expect(page.get_by_text("“how warm is it in summer”")).to_be_visible()
+    expect(page.get_by_text("twenty degrees warm at noon").last).to_be_visible()
+    shot(page, "search-passage")
+
+
+def test_a_person_answers_on_the_page_and_the_step_says_who_and_when(
+    page: Page, studio: str, client: OpenAI, endpoint: ModelEndpoint, shot: Shot
+) -> None:
+    endpoint.will_call(("ask_approval", {"action": "Close the harbour"}))
+    endpoint.will_answer("It is closed.")
+    run = kinds.ask(client, {"type": "function", "function": ASK_APPROVAL})
+    page.goto(f"{studio}/runs?run={run.id}&thread={run.thread_id}")
+    form = page.locator(".st-key-waiting_form")
+    expect(form).to_contain_text("Close the harbour")
+    shot(page, "person-asked")
+
+    form.get_by_text("Yes", exact=True).click()
+    form.get_by_role("button", name="Submit").click()
+
+    expect(page.get_by_text("Asked you one question, answered in")).to_be_visible()
+    open_step(page, 1)
+    expect(page.get_by_text("given by a person in this dashboard")).to_be_visible()
+    shot(page, "person-answered")
+
+
+def test_the_figures_of_an_assistant_are_a_click_away(
+    page: Page, studio: str, client: OpenAI, endpoint: ModelEndpoint, shot: Shot
+) -> None:
+    kinds.text(client, endpoint)
+    kinds.refused(client, endpoint)
+    page.goto(studio)
+
+    page.get_by_role("link", name="Runs").last.click()
+
+    expect(page.get_by_text("Half within")).to_be_visible()
+    page.get_by_text("Figures over time").click()
+    expect(page.get_by_text("Runs a day")).to_be_visible()
+    shot(page, "figures")
 
 
 def test_a_run_is_asked_again_and_compared_with_the_first(
-    page: Page, studio: str, client: OpenAI, endpoint: ModelEndpoint
+    page: Page, studio: str, client: OpenAI, endpoint: ModelEndpoint, shot: Shot
 ) -> None:
-    run = text(client, endpoint)
+    run = kinds.text(client, endpoint)
     endpoint.will_answer("It is rather cold.")
     page.goto(f"{studio}/runs?run={run.id}&thread={run.thread_id}")
 
@@ -130,8 +193,9 @@ def test_a_run_is_asked_again_and_compared_with_the_first(
     page.get_by_test_id("stFormSubmitButton").get_by_role("button", name="Run again").click()
 
     expect(page.get_by_text("It is rather cold.")).to_be_visible()
-    expect(page.get_by_text("It is warm.")).to_be_visible()
+    expect(page.get_by_text("It is warm: about twenty degrees.")).to_be_visible()
     expect(page.get_by_text("The other run").first).to_be_visible()
+    shot(page, "compare")
 
 
 def test_a_batch_goes_on_while_its_page_is_closed(

@@ -20,6 +20,10 @@ SECRET_QUESTION = "What is the name of my cat?"
 SECRET_ANSWER = "Behemoth."
 FUNCTION: Any = {"type": "function", "function": {"name": "get_weather"}}
 CODE: Any = {"type": "code_interpreter"}
+SEARCH: Any = {"type": "file_search"}
+SECRET_QUERY = "names of cats"
+SECRET_FILE = "The cat is called Behemoth and plays chess."
+KEY = "sk-proj-Ab3dEf6hIj9kLm2nOp5"
 
 
 def ask(client: OpenAI, *tools: Any, **more: Any) -> Run:
@@ -106,11 +110,23 @@ def expired(client: OpenAI, endpoint: ModelEndpoint) -> Run:
     return run
 
 
+def search(client: OpenAI, endpoint: ModelEndpoint) -> Run:
+    store = client.vector_stores.create()
+    client.vector_stores.files.upload_and_poll(
+        vector_store_id=store.id, file=("cats.md", SECRET_FILE.encode())
+    )
+    endpoint.will_call(("file_search", {"query": SECRET_QUERY}))
+    endpoint.will_answer(SECRET_ANSWER)
+    resources = {"file_search": {"vector_store_ids": [store.id]}}
+    return ask(client, SEARCH, extra_body={"tool_resources": resources})
+
+
 Kind = Callable[[OpenAI, ModelEndpoint], Run]
 OK, ERROR, UNSET = Status.STATUS_CODE_OK, Status.STATUS_CODE_ERROR, Status.STATUS_CODE_UNSET
 KINDS = [
     pytest.param(text, "completed", OK, "Success", id="text"),
     pytest.param(code, "completed", OK, "Success", id="code"),
+    pytest.param(search, "completed", OK, "Success", id="search"),
     pytest.param(function, "completed", OK, "Success", id="function"),
     pytest.param(refused_by_the_endpoint, "failed", ERROR, "Fail", id="refused"),
     pytest.param(broken_off, "failed", ERROR, "Fail", id="broken off"),
@@ -162,6 +178,7 @@ def test_a_run_is_one_trace_with_its_status_tags_and_tokens(
     assert agentops.logins == 1
     assert agentops.problems == []
     assert ids == {span.span_id for span in collector.wait_for(trace_id(run))}
+    assert collector.problems == []
 
 
 def summed(spans: list[Span], name: str) -> int:
@@ -182,6 +199,56 @@ def test_tool_calls_are_spans_below_their_step(
     assert not any(name.startswith("gen_ai.") for name in attributes_of(tool))
     assert attributes_of(spans["model.llm"])["gen_ai.response.model"] == "gpt-4o-mini"
     assert attributes_of(spans["model.llm"])["agentops.span.kind"] == "llm"
+
+
+@pytest.mark.parametrize(
+    ("kind", "tool_name"), [(code, "code_interpreter"), (search, "file_search")]
+)
+def test_tools_that_run_here_are_spans_with_their_own_times(
+    kind: Kind, tool_name: str, client: OpenAI, endpoint: ModelEndpoint, agentops: Receiver
+) -> None:
+    run = kind(client, endpoint)
+
+    spans = by_name(agentops.wait_for(trace_id(run)))
+
+    tool, step = spans[f"{tool_name}.tool"], spans["run_step.tool_calls"]
+    assert tool.parent_span_id == step.span_id
+    assert attributes_of(tool)["tool.name"] == tool_name
+    assert attributes_of(tool)["agentops.span.kind"] == "tool"
+    assert 0 < tool.start_time_unix_nano <= tool.end_time_unix_nano
+    assert tool.status.code == OK
+
+
+@pytest.mark.parametrize("with_content", [False, True])
+def test_what_was_searched_and_found_is_sent_only_when_it_is_wanted(
+    with_content: bool, start_server: StartServer, endpoint: ModelEndpoint, collector: Receiver
+) -> None:
+    server = start_server(otel_exporter_otlp_endpoint=collector.url, trace_content=with_content)
+    run = search(server.client(), endpoint)
+
+    spans = collector.wait_for(trace_id(run))
+
+    everything = "".join(str(span) for span in spans)
+    assert (SECRET_QUERY in everything) is with_content
+    assert (SECRET_FILE in everything) is with_content
+
+
+def test_keys_in_the_content_are_masked(
+    start_server: StartServer, endpoint: ModelEndpoint, collector: Receiver
+) -> None:
+    server = start_server(
+        otel_exporter_otlp_endpoint=collector.url, trace_content=True, embedding_api_key="own-key"
+    )
+    endpoint.will_call(("get_weather", {"city": f"Oslo {KEY}"}))
+    run = ask(server.client(), FUNCTION, instructions="Use own-key.")
+    server.client().beta.threads.runs.cancel(run_id=run.id, thread_id=run.thread_id)
+
+    spans = collector.wait_for(trace_id(run))
+
+    everything = "".join(str(span) for span in spans)
+    assert "Oslo" in everything
+    assert KEY not in everything
+    assert "own-key" not in everything
 
 
 @pytest.mark.parametrize("with_content", [False, True])
