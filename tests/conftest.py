@@ -18,6 +18,16 @@ StartServer = Callable[..., ThreadServer]
 StartProcess = Callable[..., ProcessServer]
 
 
+JOURNEYS = Path(__file__).parent / "journeys"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests go to one worker, and so do all journeys: two browsers are one too many."""
+    for item in items:
+        group = "journeys" if JOURNEYS in item.path.parents else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests see no setting but their own; the key is the one that the SDK insists on."""

@@ -74,7 +74,7 @@ def new_batch(client: OpenAI) -> None:
 
 def live_batch() -> None:
     """The batches so far, and the chosen one; refreshed by itself while it is at work."""
-    pace = LIVE if st.session_state.get("batch_at_work", True) else None
+    pace = LIVE if st.session_state.get("batch_at_work", False) else None
     st.fragment(_batch, run_every=pace)()
 
 
@@ -255,7 +255,7 @@ def _item(item: BatchItem) -> None:
 
 def _note_work(is_at_work: bool) -> None:
     """Start or end the refreshing when that changes; it needs the page drawn anew."""
-    before = st.session_state.get("batch_at_work", True)
+    before = st.session_state.get("batch_at_work", False)
     st.session_state["batch_at_work"] = is_at_work
     if before != is_at_work:
         st.rerun()

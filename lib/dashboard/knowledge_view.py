@@ -139,7 +139,7 @@ def upload_box(store: VectorStore) -> None:
 
 def live_files(store_id: str) -> None:
     """The store's files, refreshed by themselves; often while something happens."""
-    pace = LIVE if st.session_state.get(f"at_work_{store_id}", True) else CALM
+    pace = LIVE if st.session_state.get(f"at_work_{store_id}", False) else CALM
     st.fragment(_files, run_every=pace)(store_id)
 
 
@@ -232,7 +232,7 @@ def _files(store_id: str) -> None:
         page = list_store_files(studio_client(), store_id, FILES_SHOWN)
         files = page.data
         at_work = any(is_at_work(file) for file in files)
-        was_at_work = st.session_state.get(f"at_work_{store_id}", True)
+        was_at_work = st.session_state.get(f"at_work_{store_id}", False)
         st.session_state[f"at_work_{store_id}"] = at_work
         if at_work != was_at_work:
             st.rerun()

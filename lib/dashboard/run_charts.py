@@ -41,7 +41,7 @@ def totals(client: OpenAI, query: RunQuery) -> None:
         "Tokens": (tokens, _token_details(total)),
         "Cost": (money(total.cost), _cost_details(total)),
     }
-    with st.grid(6, min_column_width=140):
+    with st.grid(6, min_column_width=120):
         for label, (value, help) in facts.items():
             st.metric(label, value, border=True, help=help)
 

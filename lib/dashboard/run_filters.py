@@ -40,13 +40,13 @@ def run_filters(client: OpenAI) -> dict[str, str | int | None]:
             "Search",
             placeholder="Thread, first message or error",
             icon=":material/search:",
-            width=260,
+            width=205,
             on_change=back_to_first_page,
         )
-        status = _choice("Status", {key: words_for(key).label for key in STATUS_WORDS}, 150)
+        status = _choice("Status", {key: words_for(key).label for key in STATUS_WORDS}, 125)
         assistant_id = _assistant(names)
-        model = _choice("Model", {name: name for name in _models(client)}, 180)
-        period = _choice("Time", {name: name for name in PERIODS}, 150)
+        model = _choice("Model", {name: name for name in _models(client)}, 160)
+        period = _choice("Time", {name: name for name in PERIODS}, 130)
     return {
         "text": text.strip() or None,
         "status": status,
@@ -106,7 +106,7 @@ def _assistant(names: dict[str, str]) -> str | None:
     if linked is not None:
         names.setdefault(linked, linked)
     st.session_state[_ASSISTANT] = linked
-    return _choice("Assistant", names, 200, key=_ASSISTANT, on_change=_name_assistant)
+    return _choice("Assistant", names, 160, key=_ASSISTANT, on_change=_name_assistant)
 
 
 def _name_assistant() -> None:

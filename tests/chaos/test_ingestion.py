@@ -47,6 +47,8 @@ def test_every_file_of_a_batch_ends_once_though_the_server_is_killed(
     client = start_process().client()
     ended = wait_for_batch(client, store.id, batch.id)
 
+    failures = client.vector_stores.files.list(store.id, filter="failed")
+    assert [file.last_error for file in failures] == []
     assert ended.file_counts.completed == ended.file_counts.total == _FILES
     listed = [file.id for file in client.vector_stores.files.list(store.id, limit=100)]
     assert sorted(listed) == sorted(ids)

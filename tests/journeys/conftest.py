@@ -37,9 +37,16 @@ CHROMIUM_FLAGS = [
 
 
 @pytest.fixture
-def studio(endpoint: ModelEndpoint, tmp_path: Path) -> Iterator[str]:
+def code_interpreter() -> str:
+    """The setting; a sandbox takes two seconds to start, which only some journeys need."""
+    return "off"
+
+
+@pytest.fixture
+def studio(endpoint: ModelEndpoint, tmp_path: Path, code_interpreter: str) -> Iterator[str]:
     """The address of the product, its model a double."""
     settings = {
+        "CODE_INTERPRETER": code_interpreter,
         "MODEL_BASE_URL": endpoint.base_url,
         "MODEL_API": "chat_completions",
         "MODEL": "gpt-4o-mini",

@@ -7,7 +7,7 @@ from openai import OpenAI
 from playwright.sync_api import Page, expect
 
 from tests.doubles.model_endpoint import ModelEndpoint
-from tests.journeys.popups import choose
+from tests.journeys.interaction import choose, settle
 
 # A browser on a busy machine takes its time.
 pytestmark = pytest.mark.timeout(400)
@@ -23,6 +23,11 @@ with open("/mnt/data/fibonacci.csv", "w") as file:
     file.write("n\\n" + "\\n".join(map(str, numbers)))
 """
 ANSWER = "The first 20 numbers are in [fibonacci.csv](sandbox:/mnt/data/fibonacci.csv)."
+
+
+@pytest.fixture
+def code_interpreter() -> str:
+    return "auto"
 
 
 def ask_for_fibonacci(page: Page, studio: str, client: OpenAI, endpoint: ModelEndpoint) -> None:
@@ -60,6 +65,8 @@ def test_a_reload_shows_the_code_and_its_output_again(
     expect(page.get_by_role("button", name="Download")).to_be_visible()
 
     page.reload()
+    expect(page.get_by_role("button", name="Download")).to_be_visible()
+    settle(page)
     page.get_by_text("Ran Python code").click()
 
     answer = page.get_by_test_id("stChatMessage").last
@@ -76,18 +83,24 @@ def test_the_form_switches_the_tool_on_and_gives_it_files(
     page.get_by_role("button", name="Edit").click()
     dialog = page.get_by_role("dialog")
 
+    expect(dialog.get_by_text("Files for Code Interpreter")).to_be_visible()
+    settle(page)
     dialog.get_by_text("Code Interpreter", exact=True).click()
+    settle(page)
     dialog.get_by_text("Files for Code Interpreter").click()
     files = dialog.get_by_role("combobox", name="Files", exact=True)
     choose(files, page.get_by_role("option", name="old.csv"))
     # The list stays open above the form.
     dialog.get_by_text("Upload new files").click(force=True)
+    settle(page)
     dialog.locator("input[type=file]").set_input_files(
         {"name": "new.csv", "mimeType": "text/csv", "buffer": b"2"}
     )
     expect(dialog.get_by_text("new.csv")).to_be_visible()
+    settle(page)
     dialog.get_by_role("button", name="Save changes").click()
 
+    expect(dialog).to_be_hidden()
     expect(page.get_by_text("Code Interpreter", exact=True)).to_be_visible()
     (saved,) = client.beta.assistants.list().data
     assert [tool.type for tool in saved.tools] == ["code_interpreter"]

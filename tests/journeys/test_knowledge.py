@@ -7,7 +7,7 @@ from openai import OpenAI
 from playwright.sync_api import Page, expect
 
 from tests.doubles.model_endpoint import ModelEndpoint
-from tests.journeys.popups import choose
+from tests.journeys.interaction import choose, settle
 from tests.tools.file_search import documents
 
 # A browser on a busy machine takes its time.
@@ -42,6 +42,9 @@ def test_a_file_is_uploaded_searched_linked_and_cited(
     page.locator("input[type=file]").set_input_files(str(handbook))
     page.get_by_role("button", name="Put into the store").click()
     expect(page.get_by_text("1 file ·").first).to_be_visible()
+    [store] = client.vector_stores.list().data
+    [file] = client.vector_stores.files.list(store.id).data
+    client.vector_stores.files.poll(file.id, vector_store_id=store.id)
 
     page.get_by_label("Try a search").fill("when does the harbour open?")
     page.get_by_label("Try a search").press("Enter")
@@ -103,6 +106,8 @@ def test_several_stores_are_chosen_and_deleted_at_once(
         client.vector_stores.create(name=name)
 
     page.goto(f"{studio}/knowledge")
+    expect(page.get_by_text("Plays").first).to_be_visible()
+    settle(page)
     for name in ("Poems", "Plays"):
         page.locator("label", has_text=f"Choose {name}").click()
         expect(page.get_by_role("checkbox", name=f"Choose {name}")).to_be_checked()

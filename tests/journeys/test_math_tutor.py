@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from lib.dashboard.studio_api import list_threads
 from tests.doubles.model_endpoint import ModelEndpoint
-from tests.journeys.popups import choose
+from tests.journeys.interaction import choose
 
 # A browser on a busy machine takes its time.
 pytestmark = pytest.mark.timeout(400)

@@ -16,6 +16,11 @@ ROW_HEIGHT = 35
 """Pixels of a row in a table; the first row holds the column names."""
 
 
+@pytest.fixture
+def code_interpreter(request: pytest.FixtureRequest) -> str:
+    return "auto" if "code" in request.node.name else "off"
+
+
 def steps_of(page: Page) -> Locator:
     """The table of the steps; the one above it holds the runs."""
     return page.get_by_test_id("stDataFrame").nth(1)

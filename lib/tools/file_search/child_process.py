@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,21 +37,11 @@ async def run_child(
 ) -> bytes:
     """What `python -m module arguments` writes to its standard output, `given` as its input.
 
-    `given` is short. Raises ChildFailure; no process is left behind, whatever happens.
+    Raises ChildFailure; no process is left behind, whatever happens.
     """
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        cwd=PROJECT,
-        # A parser needs nothing of the app's environment, least of all its keys.
-        env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-        start_new_session=True,
-    )
+    child = await _start([sys.executable, "-m", module, *arguments], given)
     try:
         async with asyncio.timeout(bounds.wall_seconds):
-            _tell(child, given)
             answer = await _read_answer(child, bounds.answer_bytes)
             code = await child.wait()
     except TimeoutError:
@@ -64,10 +55,21 @@ async def run_child(
     return answer
 
 
-def _tell(child: asyncio.subprocess.Process, given: bytes) -> None:
-    assert child.stdin is not None
-    child.stdin.write(given)
-    child.stdin.close()
+async def _start(command: Sequence[str], given: bytes) -> asyncio.subprocess.Process:
+    # Not a pipe, which may be closed by the time that something is written to it.
+    with tempfile.TemporaryFile() as source:
+        source.write(given)
+        source.seek(0)
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=source,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd=PROJECT,
+            # A parser needs nothing of the app's environment, least of all its keys.
+            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+            start_new_session=True,
+        )
 
 
 async def _read_answer(child: asyncio.subprocess.Process, most: int) -> bytes:

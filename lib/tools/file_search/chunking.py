@@ -4,13 +4,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import bpe_openai
 import numpy as np
 from numpy.typing import NDArray
 
 from lib.tools.file_search.parsing.document import ParsedDocument, ParseFailure
+
+if TYPE_CHECKING:
+    from bpe_openai import Encoding
 
 ENCODING = "o200k_base"
 LARGEST_FILE_TOKENS = 5_000_000
@@ -138,7 +140,10 @@ def _encode(text: str) -> list[int]:
 
 
 @cache
-def _encoding() -> bpe_openai.Encoding:
+def _encoding() -> "Encoding":
+    # Its tables take most of a second to load: no start of the server has to wait for them.
+    import bpe_openai
+
     return bpe_openai.get_encoding(ENCODING)
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,7 +119,7 @@ class World:
             "priority of the victim": os.getpriority(os.PRIO_PROCESS, pid),
             "limits of the victim": Path(f"/proc/{pid}/limits").read_text(),
             "victim stopped": "T (stopped)" in Path(f"/proc/{pid}/status").read_text(),
-            "host's shared memory": _names_in(Path("/dev/shm")),
+            "host's shared memory": _shared_files_of_boxes(),
             "host's shared segments": _shared_memory_of_boxes(),
             "host name": socket.gethostname(),
             "interpreter": Path(sys.executable).resolve().stat().st_mode,
@@ -163,12 +164,25 @@ class World:
         os.environ.pop("ABUSE_CANARY", None)
 
 
+def _user_of_boxes() -> int:
+    return SANDBOX_USER if os.geteuid() == 0 else os.geteuid()
+
+
+def _shared_files_of_boxes() -> list[str]:
+    """Shared memory that the sandbox's user made; other programs come and go with theirs."""
+    found = []
+    for path in Path("/dev/shm").iterdir():
+        with suppress(FileNotFoundError):
+            if path.lstat().st_uid == _user_of_boxes():
+                found.append(path.name)
+    return sorted(found)
+
+
 def _shared_memory_of_boxes() -> list[str]:
-    """Segments that the sandbox's user made; other programs come and go with theirs."""
+    """The same of System V's segments."""
     heading, *segments = Path("/proc/sysvipc/shm").read_text().splitlines()
     column = heading.split().index("cuid")
-    user = str(SANDBOX_USER if os.geteuid() == 0 else os.geteuid())
-    return [line for line in segments if line.split()[column] == user]
+    return [line for line in segments if line.split()[column] == str(_user_of_boxes())]
 
 
 def _names_in(directory: Path) -> list[str]:

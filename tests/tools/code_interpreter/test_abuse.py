@@ -646,6 +646,9 @@ async def test_nothing_comes_of_it(session: Session, world: World, attack: Attac
     assert world.other_is_intact(), "another thread's file was changed"
 
 
+_BY_TIME = ("Variables are kept", "The cell was stopped", "stopped after", "heed the interrupt")
+
+
 @dataclass(frozen=True)
 class Exhaustion:
     name: str
@@ -657,8 +660,7 @@ class Exhaustion:
     @property
     def wall_seconds(self) -> float:
         """Short where time alone stops it; else long enough for a busy machine."""
-        by_time = ("Variables are kept", "stopped after", "heed the interrupt", "Output cut here")
-        return 2 if self.said in by_time else 18
+        return 2 if any(words in self.said for words in _BY_TIME) else 18
 
 
 EXHAUSTIONS = [

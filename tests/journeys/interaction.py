@@ -1,9 +1,17 @@
-"""Menus and lists that open above the page."""
+"""What people do without thinking: wait until a page stands still, open a menu again."""
 
-from playwright.sync_api import Locator, TimeoutError
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 _TRIES = 10
+_MILLISECONDS_TO_BEGIN = 300
 _MILLISECONDS_TO_STAY_OPEN = 3_000
+
+
+def settle(page: Page) -> None:
+    """Wait until the page is drawn: what is done while it is being drawn again may be undone."""
+    drawing = page.get_by_test_id("stApp")
+    page.wait_for_timeout(_MILLISECONDS_TO_BEGIN)
+    expect(drawing).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def choose(opener: Locator, item: Locator) -> None:
