@@ -17,6 +17,7 @@ from lib.dashboard.code_tool_fields import (
     code_tool_values,
 )
 from lib.dashboard.code_tool_status import has_code_tool
+from lib.dashboard.dialogs import dialog
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.formatting import shortened
 from lib.dashboard.function_editor import functions_button
@@ -129,7 +130,7 @@ def assistant_card(assistant: Assistant, default_model: str | None) -> None:
             object_code(assistant, assistant_calls(assistant), "card")
 
 
-@st.dialog("Assistant", width=720, icon=":material/school:")
+@dialog("Assistant", width=720, icon=":material/school:")
 def assistant_form(assistant: Assistant | None, default_model: str | None) -> None:
     """Create an assistant, or edit the given one."""
     client = studio_client()
@@ -190,7 +191,7 @@ def assistant_form(assistant: Assistant | None, default_model: str | None) -> No
         _save(client, assistant, values, table, code_tool)
 
 
-@st.dialog("Delete this assistant?", icon=":material/delete:")
+@dialog("Delete this assistant?", icon=":material/delete:")
 def confirm_delete(assistant: Assistant) -> None:
     """Ask before an assistant is deleted for good."""
     name = plain(assistant.name or assistant.id)

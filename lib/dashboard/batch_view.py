@@ -23,6 +23,7 @@ from lib.dashboard.batch_api import (
 )
 from lib.dashboard.client import studio_client
 from lib.dashboard.conversation import assistants_to_choose_from
+from lib.dashboard.dialogs import rerun_when_free
 from lib.dashboard.errors import errors_in_words, sentence_for
 from lib.dashboard.formatting import ago, shortened
 from lib.dashboard.labels import plain
@@ -258,7 +259,7 @@ def _note_work(is_at_work: bool) -> None:
     before = st.session_state.get("batch_at_work", False)
     st.session_state["batch_at_work"] = is_at_work
     if before != is_at_work:
-        st.rerun()
+        rerun_when_free()
 
 
 def _seconds(item: BatchItem) -> float | None:

@@ -36,6 +36,7 @@ from lib.dashboard.conversation import (
     stop_run,
     thread_title,
 )
+from lib.dashboard.dialogs import dialog
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.file_cards import file_card, show_image
 from lib.dashboard.file_previews import is_image
@@ -242,7 +243,7 @@ def _invitation(run: Run | None) -> str:
     return "The assistant is answering …" if is_unfinished(run) else "Ask a question"
 
 
-@st.dialog("Rename this thread", icon=":material/edit:")
+@dialog("Rename this thread", icon=":material/edit:")
 def rename_dialog(thread: Thread, title: str) -> None:
     """Ask for the thread's new title."""
     with st.form("rename_thread", border=False):
@@ -261,7 +262,7 @@ def rename_dialog(thread: Thread, title: str) -> None:
     st.rerun()
 
 
-@st.dialog("Delete this thread?", icon=":material/delete:")
+@dialog("Delete this thread?", icon=":material/delete:")
 def delete_dialog(place: ChatPlace, thread: Thread) -> None:
     """Ask before a thread is deleted for good."""
     st.markdown("Its messages and runs will be gone for good.")

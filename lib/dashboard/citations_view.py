@@ -9,6 +9,7 @@ from openai.types.beta.threads import Message
 
 from lib.dashboard.citations import CitedSource, cited_sources
 from lib.dashboard.client import studio_client
+from lib.dashboard.dialogs import dialog
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.formatting import shortened
 from lib.dashboard.labels import plain
@@ -34,7 +35,7 @@ def _source(message: Message, source: CitedSource) -> None:
     place = f"{message.id}_{source.number}"
     if st.button(f":blue-badge[{source.number}] {name}", key=f"source_{place}"):
         title = plain(shortened(source.filename, TITLE_SHOWN))
-        drawer = st.dialog(title, width="medium", position="right", icon=":material/draft:")
+        drawer = dialog(title, width="medium", position="right", icon=":material/draft:")
         drawer(_show_source)(studio_client(), source, place)
 
 

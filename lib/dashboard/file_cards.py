@@ -6,6 +6,7 @@ import openai
 import streamlit as st
 from openai import OpenAI
 
+from lib.dashboard.dialogs import dialog
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.file_previews import (
     BYTES_READ,
@@ -40,7 +41,7 @@ def file_card(client: OpenAI, file_id: str, place: str) -> None:
             "Preview", icon=":material/visibility:", type="tertiary", key=f"preview_{key}"
         ):
             title = plain(shortened(file.name, NAME_SHOWN))
-            st.dialog(title, width="large", icon=":material/draft:")(show_preview)(client, file)
+            dialog(title, width="large", icon=":material/draft:")(show_preview)(client, file)
         st.download_button(
             "Download",
             # Fetched when it is asked for: an answer may have made large files.

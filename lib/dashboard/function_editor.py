@@ -9,6 +9,7 @@ import streamlit as st
 from openai.types.beta import Assistant
 
 from lib.dashboard.client import studio_client
+from lib.dashboard.dialogs import dialog
 from lib.dashboard.drafts import FormDraft
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.form_widgets import draw_field
@@ -69,7 +70,7 @@ def functions_button(assistant: Assistant) -> None:
         functions_dialog(assistant)
 
 
-@st.dialog("Functions", width="large", icon=":material/function:")
+@dialog("Functions", width="large", icon=":material/function:")
 def functions_dialog(assistant: Assistant) -> None:
     """The editor in a window of its own."""
     edit_functions(assistant)

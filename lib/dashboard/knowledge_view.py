@@ -10,6 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from lib.dashboard.assistant_knowledge import link_store, linked_store
 from lib.dashboard.client import studio_client
+from lib.dashboard.dialogs import dialog, rerun_when_free
 from lib.dashboard.errors import errors_in_words, sentence_for
 from lib.dashboard.file_previews import kind_of
 from lib.dashboard.file_words import (
@@ -100,7 +101,7 @@ def store_card(store: VectorStore, is_open: bool) -> None:
                 confirm_delete([store])
 
 
-@st.dialog("Store", icon=":material/library_books:")
+@dialog("Store", icon=":material/library_books:")
 def store_form(store: VectorStore | None) -> None:
     """Create a store, or change the given one's name and expiry."""
     with st.form("store_form", border=False):
@@ -235,7 +236,7 @@ def _files(store_id: str) -> None:
         was_at_work = st.session_state.get(f"at_work_{store_id}", False)
         st.session_state[f"at_work_{store_id}"] = at_work
         if at_work != was_at_work:
-            st.rerun()
+            rerun_when_free()
         if not files:
             st.caption("No files yet: add some above.")
             return
@@ -297,7 +298,7 @@ def _file_actions(store_id: str, chosen: list[StoreFile]) -> None:
             _text_dialog(store_id, chosen[0])
 
 
-@st.dialog("What was read", width="large", icon=":material/article:")
+@dialog("What was read", width="large", icon=":material/article:")
 def _text_dialog(store_id: str, file: StoreFile) -> None:
     st.caption(plain(file.filename))
     with errors_in_words("text"):

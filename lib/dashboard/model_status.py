@@ -4,6 +4,7 @@ import openai
 import streamlit as st
 
 from lib.dashboard.client import studio_client
+from lib.dashboard.dialogs import rerun_when_free
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.preparation import (
     broken_sentence,
@@ -56,4 +57,4 @@ def _note_phase(phase: str) -> None:
     before = st.session_state.get("model_phase")
     st.session_state["model_phase"] = phase
     if before is not None and before != phase:
-        st.rerun()
+        rerun_when_free()

@@ -13,6 +13,7 @@ from openai.types.beta.threads.runs import RunStep
 
 from lib.dashboard.answering import note_what_others_did
 from lib.dashboard.client import studio_client
+from lib.dashboard.dialogs import rerun_when_free
 from lib.dashboard.errors import errors_in_words, sentence_for
 from lib.dashboard.formatting import money, seconds
 from lib.dashboard.inspector_api import (
@@ -397,7 +398,7 @@ def _note_work(runs: list[ListedRun]) -> None:
     before = st.session_state.get("runs_at_work", False)
     st.session_state["runs_at_work"] = at_work
     if before != at_work:
-        st.rerun()
+        rerun_when_free()
 
 
 def _to_newer() -> None:

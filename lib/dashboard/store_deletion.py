@@ -8,6 +8,7 @@ import streamlit as st
 from openai.types import VectorStore
 
 from lib.dashboard.client import studio_client
+from lib.dashboard.dialogs import dialog
 from lib.dashboard.errors import sentence_for
 from lib.dashboard.file_words import store_name
 from lib.dashboard.formatting import shortened
@@ -50,7 +51,7 @@ def bulk_actions(stores: Sequence[VectorStore]) -> None:
             confirm_delete(chosen)
 
 
-@st.dialog("Delete for good?", icon=":material/delete:")
+@dialog("Delete for good?", icon=":material/delete:")
 def confirm_delete(stores: Sequence[VectorStore]) -> None:
     """Ask before stores are deleted for good."""
     st.markdown(_warning(stores))

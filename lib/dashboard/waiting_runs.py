@@ -4,6 +4,7 @@ import openai
 import streamlit as st
 
 from lib.dashboard.client import studio_client
+from lib.dashboard.dialogs import rerun_when_free
 from lib.dashboard.studio_api import read_health
 
 LOOK_EVERY = 5.0
@@ -27,4 +28,4 @@ def watch_waiting_runs() -> None:
 def _look() -> None:
     shown = st.session_state.get(SHOWN)
     if waiting_runs() != shown:
-        st.rerun()
+        rerun_when_free()

@@ -14,7 +14,7 @@ from typing import Literal
 import httpx
 import pytest
 from openai import OpenAI
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.doubles.model_endpoint import ModelEndpoint
 
@@ -101,7 +101,8 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A browser's tab with nothing remembered."""
     expect.set_options(timeout=60_000)
-    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+    size: ViewportSize = {"width": WIDTH, "height": HEIGHT}
+    context = browser.new_context(viewport=size, reduced_motion="reduce")
     context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()

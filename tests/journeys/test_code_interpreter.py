@@ -98,10 +98,11 @@ def test_the_form_switches_the_tool_on_and_gives_it_files(
     )
     expect(dialog.get_by_text("new.csv")).to_be_visible()
     settle(page)
+    expect(dialog.get_by_role("switch").first).to_be_checked()
     dialog.get_by_role("button", name="Save changes").click()
 
-    expect(dialog).to_be_hidden()
-    expect(page.get_by_text("Code Interpreter", exact=True)).to_be_visible()
+    expect(page.get_by_text("Analyst is saved.")).to_be_visible()
+    expect(page.get_by_test_id("stMain").get_by_text("Code Interpreter")).to_be_visible()
     (saved,) = client.beta.assistants.list().data
     assert [tool.type for tool in saved.tools] == ["code_interpreter"]
     assert saved.tool_resources and saved.tool_resources.code_interpreter
