@@ -38,8 +38,9 @@ ATTACKS = {
 }
 
 
-async def times(connection: Connection, path: str) -> list[float]:
+async def times(server: Server, path: str) -> list[float]:
     """Seconds of each request, one after the other."""
+    connection = Connection(server.base_url)
     taken: list[float] = []
     until = time.perf_counter() + SECONDS
     while time.perf_counter() < until:
@@ -47,19 +48,22 @@ async def times(connection: Connection, path: str) -> list[float]:
         await connection.get(path)
         taken.append(time.perf_counter() - began)
         await asyncio.sleep(PAUSE)
+    connection.close()
     return taken
 
 
-async def attack(server: Server, assistant_id: str) -> tuple[Connection, str]:
+async def attack(server: Server, assistant_id: str) -> str:
     """A run whose model does nothing but attack; gives its path."""
     connection = Connection(server.base_url)
     thread_id = await new_thread(connection)
     path = f"/threads/{thread_id}/runs"
     run = await connection.post(path, {"assistant_id": assistant_id})
-    return connection, f"{path}/{run['id']}"
+    connection.close()
+    return f"{path}/{run['id']}"
 
 
-async def stop(connection: Connection, path: str) -> None:
+async def stop(server: Server, path: str) -> None:
+    connection = Connection(server.base_url)
     run = await connection.get(path)
     if run["status"] not in ENDED:
         await connection.post(f"{path}/cancel", {})
@@ -76,15 +80,16 @@ async def measure(server: Server, endpoint: ModelEndpoint) -> list[tuple[str, st
     path = await finished_run(server.base_url)
     body = {"model": MODEL, "tools": [{"type": "code_interpreter"}]}
     assistant_id = str((await asking.post("/assistants", body))["id"])
+    asking.close()
     rows: list[tuple[str, str, str]] = []
     ratios: list[float] = []
     for name, code in ATTACKS.items():
-        quiet = await times(asking, path)
+        quiet = await times(server, path)
         endpoint.answer_with(calls=[("code_interpreter", json.dumps({"code": code}))])
         attackers = [await attack(server, assistant_id) for _ in range(ATTACKERS)]
         await asyncio.sleep(SETTLING)
-        attacked = await times(asking, path)
-        await asyncio.gather(*(stop(*one) for one in attackers))
+        attacked = await times(server, path)
+        await asyncio.gather(*(stop(server, one) for one in attackers))
         ratios.append(p95(attacked) / p95(quiet))
         rows.append((f"{name}: before", milliseconds(quiet), ""))
         rows.append((f"{name}: meanwhile", milliseconds(attacked), ""))
@@ -96,7 +101,6 @@ async def measure(server: Server, endpoint: ModelEndpoint) -> list[tuple[str, st
             ),
         )
     rows.append(("p95, median ratio of all attacks", f"{statistics.median(ratios):.2f}", "≤ 2"))
-    asking.close()
     return rows
 
 

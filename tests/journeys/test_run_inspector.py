@@ -18,7 +18,8 @@ ROW_HEIGHT = 35
 
 @pytest.fixture
 def code_interpreter(request: pytest.FixtureRequest) -> str:
-    return "auto" if "code" in request.node.name else "off"
+    runs_code = any(word in request.node.name for word in ("code", "failed-later"))
+    return "auto" if runs_code else "off"
 
 
 def steps_of(page: Page) -> Locator:
