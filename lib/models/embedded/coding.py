@@ -29,7 +29,7 @@ _SYSTEM = (
     "is used, call every function that you define, and do not ask for input. A PDF file is read "
     "with pypdf:\n"
     "from pypdf import PdfReader\n"
-    "pages = [page.extract_text() for page in PdfReader(path).pages]\n"
+    "pages = [page.extract_text() for page in PdfReader('/mnt/data/name.pdf').pages]\n"
     "print(len(pages), pages[0][:2000])\n"
     "A table is read with pandas; a figure is drawn with matplotlib and plt.show().\n\n"
 )
