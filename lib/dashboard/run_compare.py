@@ -5,13 +5,13 @@ import time
 import pandas as pd
 import streamlit as st
 from openai import OpenAI
-from openai.types.beta.threads.runs import RunStep
 
 from lib.dashboard.citations import markdown_with_numbers
 from lib.dashboard.formatting import money, seconds, shortened
 from lib.dashboard.inspector_api import find_listed_run
 from lib.dashboard.masked import masked
 from lib.dashboard.run_again import AGAIN_OF
+from lib.dashboard.run_contents import contents_of
 from lib.dashboard.run_headline import headline
 from lib.dashboard.run_progress import message_text
 from lib.dashboard.run_tables import UNNAMED, UNTITLED, run_seconds, tokens_of
@@ -88,13 +88,9 @@ def _facts(run: ListedRun, now: float) -> dict[str, str]:
 
 
 def _side(client: OpenAI, run: ListedRun, title: str) -> None:
-    steps: list[RunStep] = client.beta.threads.runs.steps.list(
-        run.id, thread_id=run.thread_id, order="asc", limit=100
-    ).data
+    contents = contents_of(client, run)
     st.markdown(f"**{title}**")
-    st.caption(headline(run, steps).replace("$", r"\$"))
-    messages = client.beta.threads.messages.list(
-        run.thread_id, run_id=run.id, order="asc", limit=100
-    ).data
-    said = "\n\n".join(message_text(masked(message)) for message in messages)
+    st.caption(headline(run, contents.steps).replace("$", r"\$"))
+    oldest_first = reversed(list(contents.messages.values()))
+    said = "\n\n".join(message_text(masked(message)) for message in oldest_first)
     st.markdown(markdown_with_numbers(said) or "_It said nothing._")

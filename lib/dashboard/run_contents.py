@@ -29,7 +29,7 @@ class RunContents:
     steps: Sequence[RunStep]
     """Oldest first, with what searches found."""
     messages: Mapping[str, Message]
-    """By id."""
+    """By id, newest first."""
     inspection: Inspection
 
 
