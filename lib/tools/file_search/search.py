@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 # Each result may push out the chunks before and after it, so more are ranked than are given.
 CANDIDATES_PER_RESULT = 6
 FEWEST_CANDIDATES = 50
+CHUNKS_READ_PER_RESULT = 2
 LONGEST_QUERY = 4096
 
 
@@ -50,8 +51,9 @@ async def search(
         _by_meaning(index, embedder, scope, query, limit),
     )
     ranked = [each for each in fuse(by_text, by_vector, options) if _is_kept(each, options)]
-    stored = await asyncio.to_thread(index.stored_chunks, [each.chunk_id for each in ranked])
-    return _results(ranked, stored, options)
+    stored = await asyncio.to_thread(_best_apart, index, ranked, options.max_num_results)
+    places = {each.chunk_id: each for each in ranked}
+    return [_result(each, places[each.chunk_id]) for each in stored]
 
 
 async def _by_meaning(
@@ -73,12 +75,16 @@ def _is_kept(ranked: Ranked, options: RankingOptions) -> bool:
     return ranked.score > 0 and ranked.score >= options.score_threshold
 
 
-def _results(
-    ranked: Sequence[Ranked], stored: Sequence[StoredChunk], options: RankingOptions
-) -> list[SearchResult]:
-    places = {each.chunk_id: each for each in ranked}
-    kept = without_overlaps(stored)[: options.max_num_results]
-    return [_result(each, places[each.chunk_id]) for each in kept]
+def _best_apart(index: Index, ranked: Sequence[Ranked], most: int) -> list[StoredChunk]:
+    """The best chunks that share no text. Most of a ranking is then never read."""
+    kept: list[StoredChunk] = []
+    for first in range(0, len(ranked), most * CHUNKS_READ_PER_RESULT):
+        part = ranked[first : first + most * CHUNKS_READ_PER_RESULT]
+        stored = index.stored_chunks([each.chunk_id for each in part])
+        kept = without_overlaps([*kept, *stored])[:most]
+        if len(kept) == most:
+            break
+    return kept
 
 
 def _result(stored: StoredChunk, ranked: Ranked) -> SearchResult:
