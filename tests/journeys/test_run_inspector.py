@@ -170,6 +170,8 @@ def test_a_person_answers_on_the_page_and_the_step_says_who_and_when(
     expect(page.get_by_text("Asked you one question, answered in")).to_be_visible()
     open_step(page, 1)
     expect(page.get_by_text("given by a person in this dashboard")).to_be_visible()
+    failed = page.get_by_test_id("stMetric").filter(has_text="Failed or expired")
+    expect(failed).to_contain_text("0%")
     shot(page, "person-answered")
 
 
