@@ -8,6 +8,7 @@ from lib.dashboard.function_forms.ready_made import ASK_APPROVAL
 from tests.doubles.model_endpoint import ModelEndpoint
 from tests.journeys import kinds_of_runs as kinds
 from tests.journeys.conftest import Shot
+from tests.journeys.interaction import settle
 
 # A browser on a busy machine takes its time.
 pytestmark = pytest.mark.timeout(400)
@@ -30,6 +31,7 @@ def steps_of(page: Page) -> Locator:
 def open_step(page: Page, number: int) -> None:
     """Tick a step, the first is 1, and wait until all of it is there."""
     expect(page.get_by_text("Choose a step to see it whole.")).to_be_visible()
+    settle(page)
     steps_of(page).click(position={"x": 12, "y": int((number + 0.5) * ROW_HEIGHT)})
     expect(page.get_by_text("Choose a step to see it whole.")).to_have_count(0)
 
