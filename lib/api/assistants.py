@@ -12,6 +12,7 @@ from lib.api.bodies import (
     Metadata,
     ReasoningEffort,
     ResponseFormat,
+    SecondsToExpire,
     Temperature,
     Tool,
     ToolResources,
@@ -30,8 +31,6 @@ from lib.store.tables import AssistantRow, Json
 
 router = APIRouter(tags=["Assistants"])
 
-_MOST_SECONDS_TO_EXPIRE = 30 * 24 * 3600
-
 
 class AssistantFields(Body):
     """What can be set at any time. A field that is left out keeps its value."""
@@ -46,7 +45,7 @@ class AssistantFields(Body):
     top_p: TopP | None = None
     response_format: ResponseFormat | None = None
     reasoning_effort: ReasoningEffort | None = None
-    run_expires_after: int | None = Field(default=None, ge=1, le=_MOST_SECONDS_TO_EXPIRE)
+    run_expires_after: SecondsToExpire | None = None
 
 
 class NewAssistant(AssistantFields):

@@ -56,6 +56,7 @@ Metadata = Annotated[
 Instructions = Annotated[str, Field(max_length=256_000)]
 Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
 TopP = Annotated[float, Field(ge=0.0, le=1.0)]
+SecondsToExpire = Annotated[int, Field(ge=1, le=30 * 24 * 3600)]
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 

@@ -15,6 +15,7 @@ from lib.api.bodies import (
     Metadata,
     ReasoningEffort,
     ResponseFormat,
+    SecondsToExpire,
     Temperature,
     Tool,
     ToolResources,
@@ -41,7 +42,6 @@ from lib.store.tables import RunRow
 router = APIRouter(tags=["Runs"])
 
 TokenLimit = Annotated[int, Field(ge=256, le=2**31 - 1)]
-_MOST_SECONDS_TO_EXPIRE = 30 * 24 * 3600
 
 
 class TruncationStrategy(Body):
@@ -93,7 +93,7 @@ class RunFields(Body):
     response_format: ResponseFormat | None = None
     reasoning_effort: ReasoningEffort | None = None
     stream: bool | None = None
-    expires_after: int | None = Field(default=None, ge=1, le=_MOST_SECONDS_TO_EXPIRE)
+    expires_after: SecondsToExpire | None = None
 
     def as_new_run(self) -> NewRun:
         return NewRun(

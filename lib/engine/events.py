@@ -123,7 +123,8 @@ class EventLog:
     def keep(self, keeper: Keeper) -> None:
         """Call `keeper` with the id of every run that ends, in the very unit of work that ends it.
 
-        What it writes is stored with the end; when it fails, the run ends all the same.
+        What it writes is stored with the end; when it fails, the run ends all the same. It must
+        write by the session's connection: changes in the session would outlive its failure.
         """
         self._keepers.append(keeper)
 
