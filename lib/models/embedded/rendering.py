@@ -1,6 +1,7 @@
 """Turns and tools as the chat messages a small local model understands."""
 
 import json
+from collections.abc import Callable
 
 from lib.models.provider import (
     AssistantTurn,
@@ -21,9 +22,26 @@ def render_chat(instructions: str, turns: list[Turn], tools: list[FunctionTool])
 
     Tools and calls are written in the form that Qwen2.5 was trained on.
     """
-    messages = [{"role": "system", "content": _system(instructions, tools)}]
+    system = {"role": "system", "content": _system(instructions, tools)}
+    return [system, *turn_messages(turns, _call, _response)]
+
+
+def turn_messages(
+    turns: list[Turn], call_text: Callable[[ToolCall], str], output_text: Callable[[str], str]
+) -> list[Json]:
+    """The conversation, calls as said by the assistant. Raises ModelError for images."""
+    messages: list[Json] = []
     for turn in turns:
-        messages += _messages(turn)
+        match turn:
+            case UserTurn():
+                messages.append({"role": "user", "content": user_text(turn)})
+            case AssistantTurn():
+                messages.append({"role": "assistant", "content": turn.text})
+            case ToolRound():
+                calls = "\n".join(map(call_text, turn.calls))
+                outputs = "\n".join(map(output_text, turn.outputs))
+                messages.append({"role": "assistant", "content": calls})
+                messages.append({"role": "user", "content": outputs})
     return messages
 
 
@@ -54,21 +72,6 @@ def _signature(tool: FunctionTool) -> str:
         function["description"] = tool.description
     function["parameters"] = tool.parameters
     return json.dumps({"type": "function", "function": function}, ensure_ascii=False)
-
-
-def _messages(turn: Turn) -> list[Json]:
-    match turn:
-        case UserTurn():
-            return [{"role": "user", "content": user_text(turn)}]
-        case AssistantTurn():
-            return [{"role": "assistant", "content": turn.text}]
-        case ToolRound():
-            calls = "\n".join(_call(call) for call in turn.calls)
-            outputs = "\n".join(_response(output) for output in turn.outputs)
-            return [
-                {"role": "assistant", "content": calls},
-                {"role": "user", "content": outputs},
-            ]
 
 
 def _call(call: ToolCall) -> str:
