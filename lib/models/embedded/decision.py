@@ -53,6 +53,15 @@ _EXAMPLES = (
             ("User: Email Bob that I am late.", "send_email"),
         ),
     ),
+    (
+        "file_search: look something up in the user's files and documents: report.pdf",
+        (
+            ("User: Hello!", _ANSWER),
+            ("User: What are the main ideas behind this report? Explain them.", "file_search"),
+            ("User: How do I solve 2x = 8?", _ANSWER),
+            ("User: Who wrote it?", "file_search"),
+        ),
+    ),
 )
 _KNOWN_TOOLS = {
     CODE_TOOL: "run Python, when the user asks for code, a plot, or work on data or files",

@@ -26,6 +26,20 @@ def render_chat(instructions: str, turns: list[Turn], tools: list[FunctionTool])
     return [system, *turn_messages(turns, _call, _response)]
 
 
+def render_answer(instructions: str, turns: list[Turn], tools: list[FunctionTool]) -> list[Json]:
+    """Chat messages for an answer in words. Raises ModelError for images.
+
+    After a tool's long output a small model has forgotten the question, and speaks of the output
+    instead: it is asked again, and not told of tools any more.
+    """
+    if not isinstance(turns[-1], ToolRound):
+        return render_chat(instructions, turns, tools)
+    messages = render_chat(instructions, turns, [])
+    asked = [user_text(turn) for turn in turns if isinstance(turn, UserTurn)]
+    messages[-1]["content"] += f"\n\nWith this, answer what I asked: {asked[-1]}" if asked else ""
+    return messages
+
+
 def turn_messages(
     turns: list[Turn], call_text: Callable[[ToolCall], str], output_text: Callable[[str], str]
 ) -> list[Json]:
