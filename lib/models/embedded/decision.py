@@ -53,15 +53,6 @@ _EXAMPLES = (
             ("User: Email Bob that I am late.", "send_email"),
         ),
     ),
-    (
-        "file_search: look something up in the user's files and documents: report.pdf",
-        (
-            ("User: Hello!", _ANSWER),
-            ("User: What are the main ideas behind this report? Explain them.", "file_search"),
-            ("User: How do I solve 2x = 8?", _ANSWER),
-            ("User: Who wrote it?", "file_search"),
-        ),
-    ),
 )
 _KNOWN_TOOLS = {
     CODE_TOOL: "run Python, when the user asks for code, a plot, or work on data or files",
@@ -69,6 +60,8 @@ _KNOWN_TOOLS = {
 }
 _ANSWER_BIAS = 1.0
 """Logits in favour of answering: unbiased, the model reaches for tools too often."""
+_FILES_BIAS = 1.0
+"""Logits in favour of a tool that has files: questions are likely about them."""
 
 
 Outcome = str | None
@@ -113,7 +106,7 @@ def decision_body(request: ModelRequest, choices: list[Outcome]) -> Json:
     return {
         "messages": [*_opening(), {"role": "user", "content": question}],
         "grammar": f"root ::= {' | '.join(words)}",
-        "logit_bias": [[_ANSWER, _ANSWER_BIAS]] if None in choices else [],
+        "logit_bias": _biases(choices, tools),
         "temperature": 0,
     }
 
@@ -134,6 +127,11 @@ def _purpose(tool: FunctionTool) -> str:
     if known is None:
         return _clip(tool.description or "no description", _SHOWN_CHARACTERS)
     return f"{known}: {_clip(', '.join(tool.files), _SHOWN_CHARACTERS)}" if tool.files else known
+
+
+def _biases(choices: list[Outcome], tools: list[FunctionTool]) -> list[tuple[str, float]]:
+    caution = [(_ANSWER, _ANSWER_BIAS)] if None in choices else []
+    return [*caution, *((_word(tool.name), _FILES_BIAS) for tool in tools if tool.files)]
 
 
 def _choices(lines: str) -> str:

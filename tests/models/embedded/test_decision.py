@@ -66,3 +66,13 @@ def test_the_model_is_told_which_files_a_tool_reads() -> None:
 
     assert "gpt2.pdf, notes.md" in with_files
     assert "gpt2.pdf" not in question_of(request())
+
+
+def test_a_tool_that_has_files_is_likelier() -> None:
+    reader = replace(SEARCH, files=("gpt2.pdf",))
+    asked = replace(request(), tools=[CODE, reader])
+
+    biases = dict(decision_body(asked, outcomes(asked))["logit_bias"])
+
+    assert biases["file_search"] > 0
+    assert "code_interpreter" not in biases
