@@ -54,13 +54,25 @@ _EXAMPLES = (
         ),
     ),
 )
+_EXAMPLE_WITH_FILES = (
+    "python: run Python, when the user asks for code, a plot, or work on data or files\n"
+    "file_search: look something up in the user's files and documents: report.pdf",
+    (
+        ("User: I need to solve `2x = 8`. Can you help me?", _ANSWER),
+        ("User: What are the main ideas behind this report? Explain them.", "file_search"),
+        ("User: Draw a sine wave.", "python"),
+        ("User: Who wrote it?", "file_search"),
+        ("User: How do I add fractions?", _ANSWER),
+    ),
+)
+"""Given only where there are files: elsewhere it made the model reach for tools too often."""
 _KNOWN_TOOLS = {
     CODE_TOOL: "run Python, when the user asks for code, a plot, or work on data or files",
     _SEARCH_TOOL: "look something up in the user's files and documents",
 }
 _ANSWER_BIAS = 1.0
 """Logits in favour of answering: unbiased, the model reaches for tools too often."""
-_FILES_BIAS = 1.0
+_FILES_BIAS = 1.5
 """Logits in favour of a tool that has files: questions are likely about them."""
 
 
@@ -104,7 +116,10 @@ def decision_body(request: ModelRequest, choices: list[Outcome]) -> Json:
     question = f"{_choices(lines)}\n\n{_transcript(request.turns)}"
     words = [json.dumps(_word(choice)) for choice in choices]
     return {
-        "messages": [*_opening(), {"role": "user", "content": question}],
+        "messages": [
+            *_opening(any(tool.files for tool in tools)),
+            {"role": "user", "content": question},
+        ],
         "grammar": f"root ::= {' | '.join(words)}",
         "logit_bias": _biases(choices, tools),
         "temperature": 0,
@@ -138,9 +153,9 @@ def _choices(lines: str) -> str:
     return f"Choices:\n{_ANSWER}: reply in words\n{lines}"
 
 
-def _opening() -> list[Json]:
+def _opening(has_files: bool) -> list[Json]:
     messages: list[Json] = [{"role": "system", "content": _SYSTEM}]
-    for lines, examples in _EXAMPLES:
+    for lines, examples in (*_EXAMPLES, *([_EXAMPLE_WITH_FILES] if has_files else [])):
         for number, (said, word) in enumerate(examples):
             question = said if number else f"{_choices(lines)}\n\n{said}"
             messages += [

@@ -65,7 +65,6 @@ def test_the_model_is_told_which_files_a_tool_reads() -> None:
     with_files = question_of(replace(request(), tools=[reader]))
 
     assert "gpt2.pdf, notes.md" in with_files
-    assert "gpt2.pdf" not in question_of(request())
 
 
 def test_a_tool_that_has_files_is_likelier() -> None:
@@ -76,3 +75,11 @@ def test_a_tool_that_has_files_is_likelier() -> None:
 
     assert biases["file_search"] > 0
     assert "code_interpreter" not in biases
+
+
+def test_without_files_nothing_of_files_is_in_the_prompt() -> None:
+    asked = request()
+
+    said = str(decision_body(asked, outcomes(asked))["messages"])
+
+    assert ".pdf" not in said
