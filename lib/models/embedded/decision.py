@@ -72,7 +72,7 @@ _KNOWN_TOOLS = {
 }
 _ANSWER_BIAS = 1.0
 """Logits in favour of answering: unbiased, the model reaches for tools too often."""
-_FILES_BIAS = 1.5
+_FILES_BIAS = 1.25
 """Logits in favour of a tool that has files: questions are likely about them."""
 
 
