@@ -115,13 +115,15 @@ def decision_body(request: ModelRequest, choices: list[Outcome]) -> Json:
     lines = "\n".join(f"{_word(tool.name)}: {_purpose(tool)}" for tool in tools)
     question = f"{_choices(lines)}\n\n{_transcript(request.turns)}"
     words = [json.dumps(_word(choice)) for choice in choices]
+    # What was just read needs no reading again.
+    readers = [] if _rounds(request.turns) else [tool for tool in tools if tool.files]
     return {
         "messages": [
-            *_opening(any(tool.files for tool in tools)),
+            *_opening(bool(readers)),
             {"role": "user", "content": question},
         ],
         "grammar": f"root ::= {' | '.join(words)}",
-        "logit_bias": _biases(choices, tools),
+        "logit_bias": _biases(choices, readers),
         "temperature": 0,
     }
 
@@ -144,9 +146,9 @@ def _purpose(tool: FunctionTool) -> str:
     return f"{known}: {_clip(', '.join(tool.files), _SHOWN_CHARACTERS)}" if tool.files else known
 
 
-def _biases(choices: list[Outcome], tools: list[FunctionTool]) -> list[tuple[str, float]]:
+def _biases(choices: list[Outcome], readers: list[FunctionTool]) -> list[tuple[str, float]]:
     caution = [(_ANSWER, _ANSWER_BIAS)] if None in choices else []
-    return [*caution, *((_word(tool.name), _FILES_BIAS) for tool in tools if tool.files)]
+    return [*caution, *((_word(tool.name), _FILES_BIAS) for tool in readers)]
 
 
 def _choices(lines: str) -> str:

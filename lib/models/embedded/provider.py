@@ -30,6 +30,8 @@ LONGEST_REPLY = 4096
 """Tokens after which a reply is cut off: a small model can repeat itself for ever."""
 _CREATED = 1_731_369_600
 """When the default weights were published, in Unix seconds."""
+CODE_TEMPERATURE = 0.0
+"""Code is written the likeliest way first; after a failure chance may find another."""
 ARGUMENTS_TEMPERATURE = 0.3
 """The most that arguments are generated with: code and queries suffer first from chance."""
 
@@ -146,7 +148,10 @@ class _Plan:
             return self._answer(completions)
         tool = next(tool for tool in self.request.tools if tool.name == outcome)
         sampling = self._sampling()
-        sampling["temperature"] = min(sampling.get("temperature", 1.0), ARGUMENTS_TEMPERATURE)
+        most = ARGUMENTS_TEMPERATURE
+        if tool.name == CODE_TOOL and not isinstance(self.request.turns[-1], ToolRound):
+            most = CODE_TEMPERATURE
+        sampling["temperature"] = min(sampling.get("temperature", 1.0), most)
         if tool.name == CODE_TOOL:
             messages = code_messages(self.request, tool)
             return as_arguments(completions.continued(messages, OPENING, END, sampling))

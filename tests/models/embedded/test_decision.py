@@ -83,3 +83,12 @@ def test_without_files_nothing_of_files_is_in_the_prompt() -> None:
     said = str(decision_body(asked, outcomes(asked))["messages"])
 
     assert ".pdf" not in said
+
+
+def test_what_was_just_read_is_not_likelier_to_be_read_again() -> None:
+    reader = replace(CODE, files=("gpt2.pdf",))
+    asked = replace(request(round_of("code_interpreter")), tools=[reader])
+
+    biases = dict(decision_body(asked, outcomes(asked))["logit_bias"])
+
+    assert list(biases) == ["answer"]
