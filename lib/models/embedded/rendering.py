@@ -36,7 +36,11 @@ def render_answer(instructions: str, turns: list[Turn], tools: list[FunctionTool
         return render_chat(instructions, turns, tools)
     messages = render_chat(instructions, turns, [])
     asked = [user_text(turn) for turn in turns if isinstance(turn, UserTurn)]
-    messages[-1]["content"] += f"\n\nWith this, answer what I asked: {asked[-1]}" if asked else ""
+    messages[-1]["content"] += (
+        f"\n\nWith this, answer in full sentences every part of what I asked: {asked[-1]}"
+        if asked
+        else ""
+    )
     return messages
 
 
