@@ -136,15 +136,18 @@ def tool_round_of(step: StepRow) -> ToolRound | None:
         return None
     calls: list[ToolCall] = []
     outputs: list[str] = []
+    has_result = True
     for call in step.step_details["tool_calls"]:
         if call["type"] == "function":
             function = call["function"]
             calls.append(ToolCall(call["id"], function["name"], function["arguments"]))
             outputs.append(function["output"] or "")
+            has_result = True
         elif told := step.tool_outputs.get(call["id"]):
             calls.append(ToolCall(call["id"], call["type"], told["arguments"]))
             outputs.append(told["output"])
-    return ToolRound(calls, outputs, step.replay) if calls else None
+            has_result = told.get("has_result", True)
+    return ToolRound(calls, outputs, step.replay, has_result) if calls else None
 
 
 def _turn_of(session: Session, message: MessageRow, blobs: Blobs) -> Turn | None:

@@ -220,6 +220,7 @@ class RunLoop:
             told[call.id] = {
                 "arguments": call.arguments,
                 "output": outcome.output,
+                "has_result": outcome.has_result,
                 "started_ms": started_ms,
                 "ended_ms": time.time_ns() // 1_000_000,
             }

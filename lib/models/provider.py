@@ -48,6 +48,8 @@ class ToolRound:
     outputs: list[str]
     replay: list[Json] = field(default_factory=list)
     """Opaque items the provider wants back before the calls (a reasoning model's own)."""
+    has_result: bool = True
+    """False where the last call failed or showed nothing, so that another try is due."""
 
 
 Turn = UserTurn | AssistantTurn | ToolRound
@@ -59,6 +61,8 @@ class FunctionTool:
     description: str | None
     parameters: Json
     strict: bool = False
+    files: tuple[str, ...] = ()
+    """Names of files that the tool reads; the description tells them too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,9 @@
 """Code Interpreter in a run: its steps, its deltas, its files, and what goes wrong."""
 
+import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +284,41 @@ def test_an_error_goes_back_to_the_model_which_tries_again(
     assert logs_of(failed).endswith("ZeroDivisionError: division by zero\n")
     assert told(endpoint, 1).endswith("ZeroDivisionError: division by zero")
     assert logs_of(better) == "better\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "has_result"),
+    [
+        pytest.param("print(42)", True, id="it printed"),
+        pytest.param("1 / 0", False, id="an error"),
+        pytest.param("x = 1", False, id="it showed nothing"),
+        pytest.param("print('Traceback (most recent call last)')", True, id="it speaks of errors"),
+        pytest.param(" ", False, id="no code"),
+    ],
+)
+def test_whether_a_cell_had_a_result_is_kept_with_its_step(
+    server: ThreadServer,
+    client: OpenAI,
+    endpoint: ModelEndpoint,
+    thread: Thread,
+    coder: Assistant,
+    code: str,
+    has_result: bool,
+) -> None:
+    will_code(endpoint, code)
+    endpoint.will_answer("Done.")
+
+    run = ask(client, thread, coder)
+
+    assert server.studio is not None
+    path = server.studio.settings.database.removeprefix("sqlite:///")
+    step_id = steps_of(client, run)[0].id
+    with closing(sqlite3.connect(path)) as database:
+        (outputs,) = database.execute(
+            "SELECT tool_outputs FROM steps WHERE id = ?", (step_id,)
+        ).fetchone()
+    (told_of_it,) = json.loads(outputs).values()
+    assert told_of_it["has_result"] is has_result
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 WIDTH, HEIGHT = 1280, 800
 THEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 MILLISECONDS_TO_SETTLE = 700
+SCROLLED = "[data-testid=stMain], [data-testid=stAppScrollToBottomContainer]"
+"""What holds a page; the second where it follows a chat."""
 SECONDS_TO_START = 120
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -120,7 +122,7 @@ def shot() -> Shot:
         # What was drawn before stays until the page has been drawn anew.
         page.locator("[data-test-script-state=notRunning]").wait_for()
         page.wait_for_timeout(MILLISECONDS_TO_SETTLE)
-        whole = page.get_by_test_id("stMain").evaluate("element => element.scrollHeight")
+        whole = page.locator(SCROLLED).evaluate("element => element.scrollHeight")
         page.set_viewport_size({"width": WIDTH, "height": max(HEIGHT, whole)})
         page.mouse.move(0, 0)
         for theme in THEMES:

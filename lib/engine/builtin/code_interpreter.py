@@ -72,6 +72,8 @@ class _Cell:
     outputs: list[Json] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
     files: list[Json] = field(default_factory=list)
+    is_done: bool = False
+    """Whether the code ran to its end without an error."""
 
     def log(self, text: str) -> Json:
         """Append text to the logs. Returns the delta that tells it."""
@@ -130,7 +132,7 @@ class CodeInterpreterTool:
             )
         names = await self._store.read(lambda session: _names(session, run))
         files = f" Files in /mnt/data: {', '.join(names)}." if names else ""
-        return FunctionTool(TYPE, _DESCRIPTION + files, _PARAMETERS)
+        return FunctionTool(TYPE, _DESCRIPTION + files, _PARAMETERS, files=tuple(names))
 
     def begin(self) -> Json:
         return {"input": "", "outputs": []}
@@ -152,7 +154,7 @@ class CodeInterpreterTool:
         invocation.section.update(input=code, outputs=cell.outputs)
         if not code.strip():
             emit({"outputs": [cell.log(_NO_CODE)]})
-            return Outcome(cell.told())
+            return Outcome(cell.told(), has_result=False)
         try:
             session = await self._interpreter.session(invocation.run.thread_id)
             await self._place_files(session, invocation.run)
@@ -164,7 +166,9 @@ class CodeInterpreterTool:
             emit({"outputs": [cell.log(f"[The code could not be run: {error}]\n")]})
         except OSError as error:
             emit({"outputs": [cell.log(f"[The code could not be run: {error.strerror}]\n")]})
-        return Outcome(cell.told(), {"images": cell.images, "files": cell.files})
+        told = cell.told()
+        state: Json = {"images": cell.images, "files": cell.files}
+        return Outcome(told, state, has_result=cell.is_done and told != _NOTHING)
 
     async def shaper(self, run: RunRow, steps: Sequence[StepRow], fresh: int) -> Shaper:
         states = states_of(steps[len(steps) - fresh :], TYPE)
@@ -188,7 +192,8 @@ class CodeInterpreterTool:
             case Image(png):
                 file_id = await self._keep(io.BytesIO(png), "figure.png")
                 emit({"outputs": [cell.image(file_id)]})
-            case Done(files=files):
+            case Done(is_done, _, files):
+                cell.is_done = is_done
                 cell.files = [await self._keep_output(thread_id, file) for file in files]
 
     async def _place_files(self, session: SandboxSession, run: RunRow) -> None:

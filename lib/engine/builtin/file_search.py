@@ -71,10 +71,10 @@ class FileSearchTool:
 
     async def declare(self, run: RunRow, _definition: Json) -> FunctionTool:
         names = await self._store.read(partial(_filenames, run=run))
-        shown = ", ".join(names[:_MOST_NAMED])
+        named = tuple(names[:_MOST_NAMED])
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        files = f" The files: {shown}{more}." if names else " There are no files yet."
-        return FunctionTool(TYPE, _DESCRIPTION + files, _PARAMETERS)
+        files = f" The files: {', '.join(named)}{more}." if names else " There are no files yet."
+        return FunctionTool(TYPE, _DESCRIPTION + files, _PARAMETERS, files=named)
 
     def begin(self) -> Json:
         return {}

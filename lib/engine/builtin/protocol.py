@@ -30,10 +30,12 @@ class Outcome:
     """`output` is what the model is told.
 
     `state` is the tool's own memory of the call, as JSON: what its answers need later.
+    `has_result` is False when the call failed or showed nothing, so that another try is due.
     """
 
     output: str
     state: Json = field(default_factory=dict)
+    has_result: bool = True
 
 
 @dataclass(frozen=True, slots=True)

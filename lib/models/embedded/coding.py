@@ -8,16 +8,13 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from lib.models.embedded.completions import Done
-from lib.models.embedded.rendering import user_text
+from lib.models.embedded.rendering import turn_messages
 from lib.models.provider import (
-    AssistantTurn,
     FunctionTool,
     Json,
     ModelRequest,
     ToolCall,
     ToolRound,
-    Turn,
-    UserTurn,
 )
 
 CODE_TOOL = "code_interpreter"
@@ -38,9 +35,8 @@ _AGAIN = "\n\nGo on with code that does what was asked for."
 
 def code_messages(request: ModelRequest, tool: FunctionTool) -> list[Json]:
     """The conversation, for the model to go on with a code block. Raises ModelError for images."""
-    messages: list[Json] = [{"role": "system", "content": _SYSTEM + (tool.description or "")}]
-    for turn in request.turns:
-        messages += _messages(turn)
+    system = {"role": "system", "content": _SYSTEM + (tool.description or "")}
+    messages = [system, *turn_messages(request.turns, _call, _output)]
     if isinstance(request.turns[-1], ToolRound):
         messages[-1]["content"] += _AGAIN
     return messages
@@ -57,25 +53,14 @@ async def as_arguments(pieces: AsyncIterator[str | Done]) -> AsyncGenerator[str 
             yield json.dumps(piece, ensure_ascii=False)[1:-1]
 
 
-def _messages(turn: Turn) -> list[Json]:
-    match turn:
-        case UserTurn():
-            return [{"role": "user", "content": user_text(turn)}]
-        case AssistantTurn():
-            return [{"role": "assistant", "content": turn.text}]
-        case ToolRound():
-            calls = "\n".join(map(_call, turn.calls))
-            outputs = "\n".join(turn.outputs)
-            return [
-                {"role": "assistant", "content": calls},
-                {"role": "user", "content": f"Output:\n{outputs}"},
-            ]
-
-
 def _call(call: ToolCall) -> str:
     if call.name != CODE_TOOL:
         return f"{call.name}({call.arguments})"
     return f"{OPENING}{_code(call.arguments)}\n{END}"
+
+
+def _output(output: str) -> str:
+    return f"Output:\n{output}"
 
 
 def _code(arguments: str) -> str:

@@ -22,10 +22,10 @@ from lib.models.provider import (
 )
 
 _ANSWER = "answer"
+_SEARCH_TOOL = "file_search"
 MAX_ROUNDS = 4
 """Tool rounds in one reply after which an `auto` choice answers: small models repeat themselves."""
 _MOST_REPAIRS = 2
-_FAILURES = ("Traceback (most recent call last)", "[The code ran and printed nothing")
 _SHOWN_TURNS = 4
 _SHOWN_CHARACTERS = 600
 
@@ -54,12 +54,26 @@ _EXAMPLES = (
         ),
     ),
 )
+_EXAMPLE_WITH_FILES = (
+    "python: run Python, when the user asks for code, a plot, or work on data or files\n"
+    "file_search: look something up in the user's files and documents: report.pdf",
+    (
+        ("User: I need to solve `2x = 8`. Can you help me?", _ANSWER),
+        ("User: What are the main ideas behind this report? Explain them.", "file_search"),
+        ("User: Draw a sine wave.", "python"),
+        ("User: Who wrote it?", "file_search"),
+        ("User: How do I add fractions?", _ANSWER),
+    ),
+)
+"""Given only where there are files: elsewhere it made the model reach for tools too often."""
 _KNOWN_TOOLS = {
-    "code_interpreter": "run Python, when the user asks for code, a plot, or work on data or files",
-    "file_search": "look something up in the user's files and documents",
+    CODE_TOOL: "run Python, when the user asks for code, a plot, or work on data or files",
+    _SEARCH_TOOL: "look something up in the user's files and documents",
 }
 _ANSWER_BIAS = 1.0
 """Logits in favour of answering: unbiased, the model reaches for tools too often."""
+_FILES_BIAS = 1.25
+"""Logits in favour of a tool that has files: questions are likely about them."""
 
 
 Outcome = str | None
@@ -69,13 +83,11 @@ Outcome = str | None
 def outcomes(request: ModelRequest) -> list[Outcome]:
     """What may come next; never empty. Raises ModelError for a choice that cannot be met."""
     names: list[Outcome] = [tool.name for tool in request.tools]
-    if request.tool_choice == "auto" and CODE_TOOL in names and _code_failed(request.turns):
-        return [CODE_TOOL]
     match request.tool_choice:
         case "none":
             return [None]
         case "auto":
-            return [None] if _rounds(request.turns) >= MAX_ROUNDS else [None, *names]
+            return _free_outcomes(request.turns, names)
         case "required" if names:
             return names
         case {"type": "function", "function": {"name": name}} if name in names:
@@ -86,16 +98,32 @@ def outcomes(request: ModelRequest) -> list[Outcome]:
             )
 
 
+def _free_outcomes(turns: list[Turn], names: list[Outcome]) -> list[Outcome]:
+    rounds = _rounds(turns)
+    if CODE_TOOL in names and _is_to_be_repaired(rounds):
+        return [CODE_TOOL]
+    if len(rounds) >= MAX_ROUNDS:
+        return [None]
+    searched = any(call.name == _SEARCH_TOOL for each in rounds for call in each.calls)
+    # Searching again, small models ask the same: it takes a minute and tells nothing new.
+    return [None, *(name for name in names if not (searched and name == _SEARCH_TOOL))]
+
+
 def decision_body(request: ModelRequest, choices: list[Outcome]) -> Json:
     """The completion request whose text is the word for one of the choices."""
     tools = [tool for tool in request.tools if tool.name in choices]
     lines = "\n".join(f"{_word(tool.name)}: {_purpose(tool)}" for tool in tools)
     question = f"{_choices(lines)}\n\n{_transcript(request.turns)}"
     words = [json.dumps(_word(choice)) for choice in choices]
+    # What was just read needs no reading again.
+    readers = [] if _rounds(request.turns) else [tool for tool in tools if tool.files]
     return {
-        "messages": [*_opening(), {"role": "user", "content": question}],
+        "messages": [
+            *_opening(bool(readers)),
+            {"role": "user", "content": question},
+        ],
         "grammar": f"root ::= {' | '.join(words)}",
-        "logit_bias": [[_ANSWER, _ANSWER_BIAS]] if None in choices else [],
+        "logit_bias": _biases(choices, readers),
         "temperature": 0,
     }
 
@@ -113,16 +141,23 @@ def _word(choice: Outcome) -> str:
 
 def _purpose(tool: FunctionTool) -> str:
     known = _KNOWN_TOOLS.get(tool.name)
-    return known or _clip(tool.description or "no description", _SHOWN_CHARACTERS)
+    if known is None:
+        return _clip(tool.description or "no description", _SHOWN_CHARACTERS)
+    return f"{known}: {_clip(', '.join(tool.files), _SHOWN_CHARACTERS)}" if tool.files else known
+
+
+def _biases(choices: list[Outcome], readers: list[FunctionTool]) -> list[tuple[str, float]]:
+    caution = [(_ANSWER, _ANSWER_BIAS)] if None in choices else []
+    return [*caution, *((_word(tool.name), _FILES_BIAS) for tool in readers)]
 
 
 def _choices(lines: str) -> str:
     return f"Choices:\n{_ANSWER}: reply in words\n{lines}"
 
 
-def _opening() -> list[Json]:
+def _opening(has_files: bool) -> list[Json]:
     messages: list[Json] = [{"role": "system", "content": _SYSTEM}]
-    for lines, examples in _EXAMPLES:
+    for lines, examples in (*_EXAMPLES, *([_EXAMPLE_WITH_FILES] if has_files else [])):
         for number, (said, word) in enumerate(examples):
             question = said if number else f"{_choices(lines)}\n\n{said}"
             messages += [
@@ -154,22 +189,21 @@ def _clip(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[:length]} …"
 
 
-def _code_failed(turns: list[Turn]) -> bool:
+def _is_to_be_repaired(rounds: list[ToolRound]) -> bool:
     """Whether the last code had an error or showed nothing: left the choice, small models give up.
 
     False after some attempts, or it might go on for ever.
     """
-    last = turns[-1] if turns else None
-    if not isinstance(last, ToolRound) or last.calls[-1].name != CODE_TOOL:
+    if not rounds or rounds[-1].calls[-1].name != CODE_TOOL:
         return False
-    return _rounds(turns) <= _MOST_REPAIRS and any(sign in last.outputs[-1] for sign in _FAILURES)
+    return len(rounds) <= _MOST_REPAIRS and not rounds[-1].has_result
 
 
-def _rounds(turns: list[Turn]) -> int:
-    """Tool rounds since the last message."""
-    rounds = 0
+def _rounds(turns: list[Turn]) -> list[ToolRound]:
+    """The tool rounds since the last message, oldest first."""
+    rounds: list[ToolRound] = []
     for turn in reversed(turns):
         if not isinstance(turn, ToolRound):
             break
-        rounds += 1
+        rounds.insert(0, turn)
     return rounds

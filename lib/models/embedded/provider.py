@@ -8,7 +8,7 @@ from pathlib import Path
 from lib.models.embedded.coding import CODE_TOOL, END, OPENING, as_arguments, code_messages
 from lib.models.embedded.completions import Completions, Done, ServerGoneError
 from lib.models.embedded.decision import Outcome, decision_body, outcome_of, outcomes
-from lib.models.embedded.rendering import call_opening, render_chat
+from lib.models.embedded.rendering import call_opening, render_answer, render_chat
 from lib.models.embedded.schemas import answer_schema, arguments_schema
 from lib.models.embedded.state import ConsoleProgress, EmbeddedState, Report
 from lib.models.embedded.supervisor import Supervisor
@@ -23,12 +23,15 @@ from lib.models.provider import (
     TextDelta,
     ToolCallArgumentsDelta,
     ToolCallStarted,
+    ToolRound,
 )
 
 LONGEST_REPLY = 4096
 """Tokens after which a reply is cut off: a small model can repeat itself for ever."""
 _CREATED = 1_731_369_600
 """When the default weights were published, in Unix seconds."""
+CODE_TEMPERATURE = 0.0
+"""Code is written the likeliest way first; after a failure chance may find another."""
 ARGUMENTS_TEMPERATURE = 0.3
 """The most that arguments are generated with: code and queries suffer first from chance."""
 
@@ -145,7 +148,10 @@ class _Plan:
             return self._answer(completions)
         tool = next(tool for tool in self.request.tools if tool.name == outcome)
         sampling = self._sampling()
-        sampling["temperature"] = min(sampling.get("temperature", 1.0), ARGUMENTS_TEMPERATURE)
+        most = ARGUMENTS_TEMPERATURE
+        if tool.name == CODE_TOOL and not isinstance(self.request.turns[-1], ToolRound):
+            most = CODE_TEMPERATURE
+        sampling["temperature"] = min(sampling.get("temperature", 1.0), most)
         if tool.name == CODE_TOOL:
             messages = code_messages(self.request, tool)
             return as_arguments(completions.continued(messages, OPENING, END, sampling))
@@ -153,10 +159,15 @@ class _Plan:
         return completions.guided(self._messages, opening, schema, sampling)
 
     def _answer(self, completions: Completions) -> AsyncGenerator[str | Done]:
-        schema = answer_schema(self.request.response_format)
+        request, sampling = self.request, self._sampling()
+        messages = render_answer(request.instructions, request.turns, request.tools)
+        if isinstance(request.turns[-1], ToolRound):
+            # What was found is to be told as it is.
+            sampling.setdefault("temperature", ARGUMENTS_TEMPERATURE)
+        schema = answer_schema(request.response_format)
         if schema is None:
-            return completions.chat({"messages": self._messages, **self._sampling()})
-        return completions.guided(self._messages, "", schema, self._sampling())
+            return completions.chat({"messages": messages, **sampling})
+        return completions.guided(messages, "", schema, sampling)
 
     def _sampling(self) -> Json:
         sampling: Json = {

@@ -1,6 +1,7 @@
 """Turns and tools as the chat messages a small local model understands."""
 
 import json
+from collections.abc import Callable
 
 from lib.models.provider import (
     AssistantTurn,
@@ -15,15 +16,49 @@ from lib.models.provider import (
     UserTurn,
 )
 
+_ASKED_AGAIN = "With this, answer in full sentences every part of what I asked: "
+
 
 def render_chat(instructions: str, turns: list[Turn], tools: list[FunctionTool]) -> list[Json]:
     """Chat messages for the model's own template. Raises ModelError for images.
 
     Tools and calls are written in the form that Qwen2.5 was trained on.
     """
-    messages = [{"role": "system", "content": _system(instructions, tools)}]
+    system = {"role": "system", "content": _system(instructions, tools)}
+    return [system, *turn_messages(turns, _call, _response)]
+
+
+def render_answer(instructions: str, turns: list[Turn], tools: list[FunctionTool]) -> list[Json]:
+    """Chat messages for an answer in words. Raises ModelError for images.
+
+    After a tool's long output a small model has forgotten the question, and speaks of the output
+    instead: it is asked again, and not told of tools any more.
+    """
+    if not isinstance(turns[-1], ToolRound):
+        return render_chat(instructions, turns, tools)
+    messages = render_chat(instructions, turns, [])
+    asked = [user_text(turn) for turn in turns if isinstance(turn, UserTurn)]
+    if asked:
+        messages[-1]["content"] += f"\n\n{_ASKED_AGAIN}{asked[-1]}"
+    return messages
+
+
+def turn_messages(
+    turns: list[Turn], call_text: Callable[[ToolCall], str], output_text: Callable[[str], str]
+) -> list[Json]:
+    """The conversation, calls as said by the assistant. Raises ModelError for images."""
+    messages: list[Json] = []
     for turn in turns:
-        messages += _messages(turn)
+        match turn:
+            case UserTurn():
+                messages.append({"role": "user", "content": user_text(turn)})
+            case AssistantTurn():
+                messages.append({"role": "assistant", "content": turn.text})
+            case ToolRound():
+                calls = "\n".join(map(call_text, turn.calls))
+                outputs = "\n".join(map(output_text, turn.outputs))
+                messages.append({"role": "assistant", "content": calls})
+                messages.append({"role": "user", "content": outputs})
     return messages
 
 
@@ -54,21 +89,6 @@ def _signature(tool: FunctionTool) -> str:
         function["description"] = tool.description
     function["parameters"] = tool.parameters
     return json.dumps({"type": "function", "function": function}, ensure_ascii=False)
-
-
-def _messages(turn: Turn) -> list[Json]:
-    match turn:
-        case UserTurn():
-            return [{"role": "user", "content": user_text(turn)}]
-        case AssistantTurn():
-            return [{"role": "assistant", "content": turn.text}]
-        case ToolRound():
-            calls = "\n".join(_call(call) for call in turn.calls)
-            outputs = "\n".join(_response(output) for output in turn.outputs)
-            return [
-                {"role": "assistant", "content": calls},
-                {"role": "user", "content": outputs},
-            ]
 
 
 def _call(call: ToolCall) -> str:

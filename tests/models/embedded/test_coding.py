@@ -1,11 +1,8 @@
 import json
 from collections.abc import AsyncIterator
 
-import pytest
-
 from lib.models.embedded.coding import OPENING, as_arguments, code_messages
 from lib.models.embedded.completions import Done
-from lib.models.embedded.decision import outcomes
 from lib.models.provider import (
     FunctionTool,
     ModelRequest,
@@ -49,24 +46,3 @@ def test_earlier_code_is_shown_as_a_block_with_its_output() -> None:
     assert messages[1] == {"role": "user", "content": "How many rows has a.csv?"}
     assert messages[2] == {"role": "assistant", "content": f"{OPENING}print(1)\n```"}
     assert messages[3]["content"].startswith("Output:\n1")
-
-
-@pytest.mark.parametrize(
-    "output",
-    [
-        "Traceback (most recent call last):\n  …\nNameError: name 'pd' is not defined",
-        "[The code ran and printed nothing, so there is no result yet. …]",
-    ],
-)
-def test_code_that_failed_or_showed_nothing_is_written_again(output: str) -> None:
-    assert outcomes(request(round_of("x = 1", output))) == ["code_interpreter"]
-
-
-def test_code_is_not_written_again_for_ever() -> None:
-    failed = round_of("1 / 0", "Traceback (most recent call last):\nZeroDivisionError")
-
-    assert None in outcomes(request(failed, failed, failed))
-
-
-def test_a_result_leaves_the_model_its_choice() -> None:
-    assert outcomes(request(round_of("print(7)", "7"))) == [None, "code_interpreter"]

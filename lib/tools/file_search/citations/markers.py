@@ -10,6 +10,7 @@ from lib.tools.file_search.citations.quotes import (
     best_quote,
     last_statement,
     split_sentences,
+    statements,
 )
 
 # Small models copy markers with spaces, with plain brackets or without the name.
@@ -26,7 +27,7 @@ _BROKEN_HEAD = re.compile(
     r"【[^【】\n†]{0,20}†|\[\d{1,4}:\d{1,4}†|【(?:\s*\d{1,4}\s*[:：]\s*\d{0,4})?"
 )
 
-# Without a marker a result is cited when it holds most of what the answer says.
+# Without a marker a result is cited when a quote from it holds most of a sentence of the answer.
 FIT_TO_CITE = 0.5
 MOST_ADDED = 3
 
@@ -133,11 +134,15 @@ class CitationFilter:
         )
 
     def _leaned_on(self) -> list[tuple[Source, Quote]]:
+        said = statements(self._shown)
         quotes = [
-            (source, best_quote(self._shown, source.result.chunk.text))
+            (source, best_quote(statement, source.result.chunk.text))
             for source in self._sources.values()
+            for statement in said
         ]
         fitting = [
             (source, quote) for source, quote in quotes if quote and quote.fit >= FIT_TO_CITE
         ]
-        return sorted(fitting, key=lambda pair: -pair[1].fit)[:MOST_ADDED]
+        best = sorted(fitting, key=lambda pair: -pair[1].fit)
+        first_of_each = {source.marker: (source, quote) for source, quote in reversed(best)}
+        return sorted(first_of_each.values(), key=lambda pair: -pair[1].fit)[:MOST_ADDED]

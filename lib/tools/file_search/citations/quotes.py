@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,6 +11,9 @@ from lib.tools.file_search.index.words import query_words
 
 LONGEST_QUOTE = 400
 SHORTEST_WORD = 3
+FEWEST_WORDS = 4
+# What each further sentence must hold of the statement to join the quote.
+SHARE_TO_ADD = 0.1
 # Sentence ends, blank lines, and line ends that do not run on in lower case, as prose in a PDF
 # does.
 _BREAK = re.compile(r"(?<=[.!?])[\"'»”)\]]*\s+|(?<=[。！？।])|\s*\n\s*\n\s*|\s*\n\s*(?=[^a-z\s])")
@@ -26,18 +29,31 @@ class Quote(NamedTuple):
 
 
 def best_quote(statement: str, source: str) -> Quote | None:
-    """The sentence of the source that shares most with the statement; None when none shares."""
+    """The sentence of the source that shares most with the statement; None when none shares.
+
+    Several that follow each other where each adds something: a title and its authors, or the
+    cells of a table's row, stand in lines of their own.
+    """
     wanted = _weighty_words(statement)
     sentences = split_sentences(source)
     words = [_weighty_words(source[start:end]) & wanted for start, end in sentences]
     weights = _rarity(words)
     total = sum(weights.get(word, math.log(2 + len(sentences))) for word in wanted)
-    worth = [sum(weights[word] for word in shared) for shared in words]
-    if not total or not any(worth):
-        return None
-    best = max(range(len(sentences)), key=lambda place: (worth[place], -place))
-    start, end = sentences[best]
-    return Quote(start, end, worth[best] / total)
+    best, best_worth = None, 0.0
+    for first, last in _stretches(sentences):
+        shared = set[str]().union(*words[first : last + 1])
+        fit = sum(weights[word] for word in shared) / total if shared else 0.0
+        worth = fit - (last - first) * SHARE_TO_ADD
+        if worth > best_worth:
+            best, best_worth = Quote(sentences[first][0], sentences[last][1], fit), worth
+    return best
+
+
+def statements(text: str) -> list[str]:
+    """The sentences of an answer that say enough to tell where they come from."""
+    spans = split_sentences(text)
+    said = [text[start:end] for start, end in spans]
+    return [each for each in said if len(_weighty_words(each)) >= FEWEST_WORDS]
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
@@ -59,6 +75,15 @@ def last_statement(text: str) -> str:
         if _weighty_words(tail[start:end]):
             return tail[start:end]
     return tail
+
+
+def _stretches(sentences: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """First and last of sentences that follow each other and make no more than a long quote."""
+    for first in range(len(sentences)):
+        for last in range(first, len(sentences)):
+            if last > first and sentences[last][1] - sentences[first][0] > LONGEST_QUOTE:
+                break
+            yield first, last
 
 
 def _pieces(text: str, first: int, last: int) -> list[tuple[int, int]]:

@@ -159,6 +159,19 @@ def test_an_answer_that_leans_on_nothing_is_not_cited() -> None:
     assert (text, citations) == ("I could not find anything about parking.", [])
 
 
+def test_each_sentence_of_an_answer_may_lean_on_another_source() -> None:
+    answer = "Employees get thirty days of vacation. Hotels may cost 150 euros a night."
+
+    text, citations = run(answer, by_overlap=True)
+
+    assert {citation.filename for citation in citations} == {"handbook.pdf", "travel.txt"}
+    check(text, citations)
+
+
+def test_pleasantries_are_not_cited() -> None:
+    assert run("Dogs welcome!", by_overlap=True) == ("Dogs welcome!", [])
+
+
 def test_a_cited_answer_gets_no_more_citations() -> None:
     answer = "Thirty days of vacation【0:0†handbook.pdf】. Flights are booked by the travel desk."
 
@@ -249,6 +262,15 @@ def test_the_quote_is_the_sentence_that_shares_most() -> None:
     assert quote is not None
     assert HANDBOOK[quote.start : quote.end] == "Employees get thirty days of vacation each year."
     assert best_quote("unrelated gibberish", HANDBOOK) is None
+
+
+def test_lines_that_each_add_something_are_one_quote() -> None:
+    page = "A Study of Swifts\nIn Old Towers\nAda Grey, Bo Hill\nAbstract. Swifts nest in towers."
+
+    quote = best_quote("A Study of Swifts in Old Towers was written by Ada Grey and Bo Hill", page)
+
+    assert quote is not None
+    assert page[quote.start : quote.end] == page[: page.index("\nAbstract")]
 
 
 @pytest.mark.parametrize(
