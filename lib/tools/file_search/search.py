@@ -7,8 +7,15 @@ from dataclasses import dataclass
 
 from lib.tools.file_search.chunking import Chunk
 from lib.tools.file_search.embedding.embedder import Embedder, EmbeddingError
+from lib.tools.file_search.filenames import named_shares
 from lib.tools.file_search.index.protocol import Index, IndexedFile, Match, Scope, StoredChunk
-from lib.tools.file_search.ranking import Ranked, RankingOptions, fuse, without_overlaps
+from lib.tools.file_search.ranking import (
+    Ranked,
+    RankingOptions,
+    favour_named,
+    fuse,
+    without_overlaps,
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +58,7 @@ async def search(
     )
     ranked = [each for each in fuse(by_text, by_vector, options) if _is_kept(each, options)]
     stored = await asyncio.to_thread(index.stored_chunks, [each.chunk_id for each in ranked])
-    return _results(ranked, stored, options)
+    return _results(query, ranked, stored, options)
 
 
 async def _by_meaning(
@@ -74,10 +81,19 @@ def _is_kept(ranked: Ranked, options: RankingOptions) -> bool:
 
 
 def _results(
-    ranked: Sequence[Ranked], stored: Sequence[StoredChunk], options: RankingOptions
+    query: str,
+    ranked: Sequence[Ranked],
+    stored: Sequence[StoredChunk],
+    options: RankingOptions,
 ) -> list[SearchResult]:
-    places = {each.chunk_id: each for each in ranked}
-    kept = without_overlaps(stored)[: options.max_num_results]
+    chunks = {each.chunk_id: each for each in stored}
+    named = named_shares(query, {each.file.filename for each in stored})
+    weighed = favour_named(
+        [each for each in ranked if each.chunk_id in chunks],
+        {chunk_id: named[each.file.filename] for chunk_id, each in chunks.items()},
+    )
+    places = {each.chunk_id: each for each in weighed if _is_kept(each, options)}
+    kept = without_overlaps(chunks[chunk_id] for chunk_id in places)[: options.max_num_results]
     return [_result(each, places[each.chunk_id]) for each in kept]
 
 
