@@ -1,11 +1,12 @@
 """Do other requests stay quick while huge uploads and very many files come in?
 
-    python -m benchmarks.hostile_files [--files 10000] [--data-dir DIR] [--models DIR]
+    python -m benchmarks.hostile_files [--files 10000] [--data-dir DIR]
 
 An upload of 1 GB, with and without its size told beforehand, that must be refused; one of 512 MB,
 the most that is taken; then tiny files, uploaded and put in one vector store by batches of 2,000.
 `runs.retrieve` and `/health` are timed meanwhile and, just before, with nothing going on. DIR must
-have 4 GB free. With `--models` the tiny files are embedded too by the model in that folder.
+have 4 GB free. Nothing is embedded: that is work for hours, at low priority, of files that are
+searchable already.
 """
 
 import argparse
@@ -185,7 +186,8 @@ async def made(bench: Bench, path: str, body: Json) -> Json:
 
 
 async def ended(bench: Bench, store_id: str) -> None:
-    while (await bench.http.get(f"/vector_stores/{store_id}")).json()["status"] == "in_progress":
+    path = f"/vector_stores/{store_id}"
+    while (await bench.http.get(path)).json()["status"] == "in_progress":  # noqa: ASYNC110
         await asyncio.sleep(0.5)
 
 
@@ -213,12 +215,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--data-dir", type=Path)
-    parser.add_argument("--models", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.data_dir) as scratch:
-        data_dir = Path(scratch) / "data"
-        more = {"EMBEDDER": "off"}
-        with model_endpoint() as endpoint, studio(endpoint.base_url, data_dir, more) as server:
+        data_dir, off = Path(scratch) / "data", {"EMBEDDER": "off"}
+        with model_endpoint() as endpoint, studio(endpoint.base_url, data_dir, off) as server:
             endpoint.answer_with(text="Fine.")
             rows = asyncio.run(measure(server, given.files, data_dir))
     report("Huge uploads and very many files", rows)

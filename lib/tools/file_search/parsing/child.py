@@ -22,7 +22,6 @@ TOO_MUCH_MEMORY = "The file needs far more memory than a document should."
 def main(path: Path, extension: str) -> None:
     answer = silenced_output()
     limit_resources(CPU_SECONDS)
-    os.nice(10)
     with os.fdopen(answer, "w", encoding="utf-8") as out:
         json.dump(_outcome(path, extension)._asdict(), out)
     # Extractors leave threads behind that would keep a finished process alive.

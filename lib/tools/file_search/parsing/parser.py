@@ -20,7 +20,7 @@ from lib.tools.file_search.parsing.document import (
 from lib.tools.file_search.parsing.formats import extension_of
 
 LARGEST_FILE_BYTES = 512 * 1024 * 1024
-BOUNDS = Bounds(wall_seconds=180.0, answer_bytes=128 * 1024 * 1024)
+BOUNDS = Bounds(wall_seconds=180.0, answer_bytes=128 * 1024 * 1024, niceness=10)
 CHILD_MODULE = "lib.tools.file_search.parsing.child"
 
 TOO_LONG = "The file takes too long to read: it is damaged, or far too complex."

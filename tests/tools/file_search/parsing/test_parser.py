@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lib.tools.file_search.child_process import Bounds
@@ -237,6 +238,21 @@ async def test_the_event_loop_stays_free_and_a_cancelled_parse_leaves_no_process
     )
     output, _ = await listed.communicate()
     assert output == b""
+
+
+async def test_the_parser_has_a_lower_priority_than_the_app(tmp_path: Path) -> None:
+    pipe = tmp_path / "stored"
+    os.mkfifo(pipe)
+    before = psutil.Process().children()
+    parsing = asyncio.create_task(parse_file(pipe, "a.txt"))
+    await asyncio.sleep(0.3)
+
+    (parser_process,) = set(psutil.Process().children()) - set(before)
+    niceness = parser_process.nice()
+
+    parsing.cancel()
+    await asyncio.wait([parsing])
+    assert niceness == min(os.nice(0) + 10, 19)
 
 
 async def test_the_parser_sees_none_of_the_apps_secrets(
