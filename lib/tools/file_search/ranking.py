@@ -77,6 +77,8 @@ def favour_named(ranked: Sequence[Ranked], shares: Mapping[int, float]) -> list[
     """The ranking, best first, where a chunk counts up to twice as much when the query names its
     file: by `shares`, 0 to 1 for each chunk. Scores stay from 0 to 1."""
     most = 1 + max(shares.values(), default=0.0)
+    if most == 1:
+        return list(ranked)
     weighed = [
         replace(each, score=each.score * (1 + shares[each.chunk_id]) / most) for each in ranked
     ]
