@@ -49,4 +49,3 @@ def _pages(path: Path, extension: str) -> list[Page]:
     if not any(page.text for page in pages):
         raise ParseFailure("invalid_file", "The file has no text in it.")
     return pages
-
