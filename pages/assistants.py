@@ -11,11 +11,11 @@ from lib.dashboard.assistants_view import (
 )
 from lib.dashboard.client import studio_client
 from lib.dashboard.notices import show_notices
-from lib.dashboard.studio_api import read_health
+from lib.dashboard.server_health import health_just_now
 
 st.set_page_config(page_title="Assistants · Assistants Studio", layout="wide")
 client = studio_client()
-default_model = read_health(client).model.default_model
+default_model = health_just_now(client).model.default_model
 count = st.session_state.setdefault("assistants_shown", CARDS_AT_FIRST)
 assistants, has_more = newest_assistants(client, count)
 

@@ -29,7 +29,7 @@ from lib.dashboard.conversation import (
 )
 from lib.dashboard.notices import show_notices
 from lib.dashboard.run_words import ACTIVE
-from lib.dashboard.studio_api import read_health
+from lib.dashboard.server_health import health_just_now
 from lib.dashboard.timezone import reader_timezone
 
 st.set_page_config(page_title="Chat · Assistants Studio", layout="centered")
@@ -49,7 +49,7 @@ with st.sidebar:
 if chosen is None:
     st.title("Chat")
     show_notices("assistants")
-    no_assistants_yet(read_health(client).model.default_model)
+    no_assistants_yet(health_just_now(client).model.default_model)
     st.stop()
 
 chat_header(assistants, thread, messages, place)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lib.dashboard.client import studio_client
-from lib.dashboard.run_charts import figures, totals
+from lib.dashboard.run_charts import figures, live_totals
 from lib.dashboard.run_filters import run_filters
 from lib.dashboard.runs_view import live_runs
 
@@ -19,4 +19,4 @@ with st.expander("Figures over time", icon=":material/bar_chart:", on_change="re
         figures(client, filters)
 live_runs(filters)
 with totals_place:
-    totals(client, filters)
+    live_totals(client, filters)

@@ -5,17 +5,15 @@ import streamlit as st
 from openai import OpenAI
 from openai.types.beta import Assistant
 
-from lib.dashboard.client import address_of
 from lib.dashboard.formatting import sentence
-from lib.dashboard.studio_api import CodeInterpreterState, Health, read_health
-
-_REMEMBER_SECONDS = 5
+from lib.dashboard.server_health import health_just_now
+from lib.dashboard.studio_api import CodeInterpreterState, Health
 
 
 def health_if_known(client: OpenAI) -> Health | None:
-    """The server's health as of the last seconds; None while it cannot be asked."""
+    """The server's health a moment ago; None while it cannot be asked."""
     try:
-        return _recent_health(client)
+        return health_just_now(client)
     except openai.OpenAIError:
         return None
 
@@ -34,13 +32,3 @@ def code_tool_warning(state: CodeInterpreterState) -> None:
     """Why code cannot be run, and what to do; nothing where it can."""
     if not state.available and not state.starting:
         st.warning(sentence(state.message), title="Code Interpreter is not available")
-
-
-@st.cache_data(
-    max_entries=10,
-    ttl=_REMEMBER_SECONDS,
-    show_spinner=False,
-    hash_funcs={OpenAI: address_of},
-)
-def _recent_health(client: OpenAI) -> Health:
-    return read_health(client)

@@ -56,6 +56,11 @@ def money(dollars: float) -> str:
     return f"${dollars:.{_decimals(dollars)}f}"
 
 
+def money_in_short(dollars: float) -> str:
+    """The same where there is little room: `< $0.001` for less than that."""
+    return "< $0.001" if 0 < dollars < 0.001 else money(dollars)
+
+
 def compact(count: int) -> str:
     """`950`, `12.3k`, `4.1M`."""
     if count < 1000:

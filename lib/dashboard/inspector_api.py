@@ -116,6 +116,8 @@ class Trace(BaseModel):
     trace_id: str
     url: str | None = None
     delivered_at: dict[str, int]
+    refusals: dict[str, str]
+    """By destination that will never take it: why, as a sentence."""
     destinations: dict[str, TraceState]
 
 

@@ -13,7 +13,8 @@ from lib.dashboard.preparation import (
     progress_share,
     progress_words,
 )
-from lib.dashboard.studio_api import Health, ModelState, read_health
+from lib.dashboard.server_health import health_just_now, model_may_change_soon
+from lib.dashboard.studio_api import Health, ModelState
 
 LIVE = 1.0
 """Seconds between two looks while the model is being prepared."""
@@ -22,7 +23,7 @@ CALM = 15.0
 
 def sidebar_model_status() -> None:
     """One quiet line when all is well; progress or the problem when it is not."""
-    pace = CALM if st.session_state.get("model_phase") == "ready" else LIVE
+    pace = LIVE if model_may_change_soon(studio_client()) else CALM
     st.fragment(_sidebar_line, run_every=pace)()
 
 
@@ -33,7 +34,7 @@ def model_progress(model: ModelState) -> None:
 
 def _sidebar_line() -> None:
     try:
-        health = read_health(studio_client())
+        health = health_just_now(studio_client())
     except openai.OpenAIError as error:
         _note_phase("unknown")
         st.caption(f":red[:material/cloud_off:] {sentence_for(error)}")

@@ -17,8 +17,13 @@ AGAIN_OF = "again_of"
 
 def run_again_button(client: OpenAI, run: ListedRun) -> None:
     """A small form: which assistant, which model."""
+    # Its own for each run: the run that it starts is shown next, with the form closed.
     popover = st.popover(
-        "Run again", icon=":material/replay:", type="tertiary", on_change="rerun", key="run_again"
+        "Run again",
+        icon=":material/replay:",
+        type="tertiary",
+        on_change="rerun",
+        key=f"run_again_{run.id}",
     )
     if not popover.open:
         return

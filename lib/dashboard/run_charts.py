@@ -8,7 +8,7 @@ import streamlit as st
 from openai import OpenAI
 
 from lib.dashboard.errors import errors_in_words
-from lib.dashboard.formatting import compact, money, seconds, shortened
+from lib.dashboard.formatting import compact, money_in_short, seconds, shortened
 from lib.dashboard.inspector_api import (
     GroupedBy,
     RunFigures,
@@ -25,11 +25,22 @@ VIEWS: dict[str, GroupedBy] = {
     "By model": "model",
 }
 _GROUPS_SHOWN = 100
+TOTALS_EVERY = 5.0
+"""Seconds."""
 _TEAL = "#0E837A"
 
 
-def totals(client: OpenAI, query: RunQuery) -> None:
-    """One row of figures about all runs that the filters let through."""
+def live_totals(client: OpenAI, query: RunQuery) -> None:
+    """One row of figures about all runs that the filters let through; it refreshes itself."""
+    st.fragment(_totals, run_every=TOTALS_EVERY)(client, query)
+
+
+def _totals(client: OpenAI, query: RunQuery) -> None:
+    with errors_in_words("totals"):
+        _draw_totals(client, query)
+
+
+def _draw_totals(client: OpenAI, query: RunQuery) -> None:
     total = _stats(client, str(client.base_url), dict(query), None, 0).total
     rate = total.failure_rate
     tokens = compact(total.prompt_tokens + total.completion_tokens)
@@ -39,7 +50,7 @@ def totals(client: OpenAI, query: RunQuery) -> None:
         "Half within": (_time(total.p50_ms), "Completed runs, without waiting for you."),
         "95% within": (_time(total.p95_ms), "Completed runs, without waiting for you."),
         "Tokens": (tokens, _token_details(total)),
-        "Cost": (money(total.cost), _cost_details(total)),
+        "Cost": (money_in_short(total.cost), _cost_details(total)),
     }
     with st.grid(6, min_column_width=120):
         for label, (value, help) in facts.items():
@@ -97,7 +108,7 @@ def figures_table(groups: list[RunFigures], by: GroupedBy) -> pd.DataFrame:
     )
 
 
-@st.cache_data(ttl=10, max_entries=64, show_spinner=False)
+@st.cache_data(ttl=2, max_entries=64, show_spinner=False)
 def _stats(
     _client: OpenAI,
     _url: str,
@@ -115,7 +126,7 @@ def _charts(table: pd.DataFrame) -> None:
         _chart("Runs a day", _bars(days, "runs", "Runs", "d"))
         _chart("Failed or expired", _bars(days, "failed", "Share", ".0%"))
         _chart("Time to answer", _durations(days))
-        _chart("Cost a day", _bars(days, "cost", "US dollars", "$.4~f"))
+        _chart("Cost a day", _bars(days, "cost", "US dollars", "$,.3~r"))
 
 
 def _chart(title: str, chart: alt.Chart) -> None:

@@ -19,6 +19,7 @@ from lib.dashboard.preparation import (
     is_preparing,
 )
 from lib.dashboard.sdk_calls import connect_lines
+from lib.dashboard.server_health import model_may_change_soon
 from lib.dashboard.studio_api import (
     CodeInterpreterState,
     Health,
@@ -38,7 +39,7 @@ API_NAMES = {"responses": "Responses", "chat_completions": "Chat Completions"}
 
 def live_health() -> None:
     """The model and the counts, refreshed by themselves."""
-    pace = CALM if st.session_state.get("model_phase") == "ready" else LIVE
+    pace = LIVE if model_may_change_soon(studio_client()) else CALM
     st.fragment(_health, run_every=pace)()
 
 

@@ -23,9 +23,12 @@ def destination_sentence(name: str, state: TraceState, now: float) -> str:
 
 def trace_sentence(trace: Trace, is_over: bool, now: float) -> str:
     """Where this run's trace is; empty when no destination is set."""
+    refusals = [f"{NAMES.get(name, name)}: {why}" for name, why in trace.refusals.items()]
     if trace.delivered_at:
         names = " and ".join(NAMES.get(name, name) for name in trace.delivered_at)
-        return f"Its trace is in {names}."
+        return " ".join([f"Its trace is in {names}.", *refusals])
+    if refusals:
+        return " ".join(refusals)
     on = {name: state for name, state in trace.destinations.items() if state.phase != "off"}
     if not on:
         return ""

@@ -5,7 +5,7 @@ import streamlit as st
 
 from lib.dashboard.client import studio_client
 from lib.dashboard.dialogs import rerun_when_free
-from lib.dashboard.studio_api import read_health
+from lib.dashboard.server_health import health_just_now
 
 LOOK_EVERY = 5.0
 SHOWN = "waiting_runs"
@@ -14,7 +14,7 @@ SHOWN = "waiting_runs"
 def waiting_runs() -> int:
     """The number at this moment; the last known one while the server cannot be asked."""
     try:
-        st.session_state[SHOWN] = read_health(studio_client()).counts.waiting
+        st.session_state[SHOWN] = health_just_now(studio_client()).counts.waiting
     except openai.OpenAIError:
         st.session_state.setdefault(SHOWN, 0)
     return int(st.session_state[SHOWN])

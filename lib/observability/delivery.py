@@ -19,7 +19,12 @@ from sqlalchemy.orm import Session
 from lib.engine.clock import now
 from lib.engine.events import END_EVENTS, Event
 from lib.engine.states import TERMINAL
-from lib.observability.destinations import Destination, RefusedError, UnreachableError
+from lib.observability.destinations import (
+    Destination,
+    RefusedError,
+    UnacceptableError,
+    UnreachableError,
+)
 from lib.observability.spans import RunTrace, spans_of
 from lib.store.database import StorageError, Store
 from lib.store.tables import (
@@ -105,6 +110,24 @@ class Delivery:
 
     async def _deliver_some(self) -> None:
         run_ids = list(self._waiting)[:_BATCH]
+        try:
+            await self._deliver(run_ids)
+        except UnacceptableError:
+            # One of them is not taken, or all are too much for one request.
+            for run_id in run_ids:
+                await self._deliver_alone(run_id)
+        self._set("ready", "Traces are delivered as runs end.")
+
+    async def _deliver_alone(self, run_id: str) -> None:
+        try:
+            await self._deliver([run_id])
+        except UnacceptableError as error:
+            refusal = str(error)
+            logger.warning("The trace of %s is given up: %s", run_id, refusal)
+            await self._store.write(lambda session: self._record(session, [run_id], refusal))
+            self._waiting.pop(run_id, None)
+
+    async def _deliver(self, run_ids: list[str]) -> None:
         traces = await self._store.read(lambda session: _read_traces(session, run_ids))
         if traces:
             # Not on the event loop: long traces would hold up the runs at work.
@@ -116,14 +139,16 @@ class Delivery:
         await self._store.write(lambda session: self._record(session, arrived))
         for run_id in run_ids:
             self._waiting.pop(run_id, None)
-        self._set("ready", "Traces are delivered as runs end.")
 
-    def _record(self, session: Session, run_ids: list[str]) -> None:
+    def _record(self, session: Session, run_ids: list[str], refusal: str | None = None) -> None:
         known = set(session.scalars(select(RunRow.id).where(RunRow.id.in_(run_ids))))
         for run_id in known:
             session.merge(
                 TraceDeliveryRow(
-                    run_id=run_id, destination=self.destination.name, delivered_at=now()
+                    run_id=run_id,
+                    destination=self.destination.name,
+                    delivered_at=now(),
+                    refusal=refusal,
                 )
             )
 

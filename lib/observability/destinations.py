@@ -5,6 +5,7 @@ from typing import Protocol
 import httpx
 
 _TIMEOUT = httpx.Timeout(10.0)
+_UNACCEPTABLE = (400, 413, 422)
 _PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
 
@@ -16,6 +17,10 @@ class UnreachableError(Exception):
     """The destination did not take the traces now. The text is one sentence for people."""
 
 
+class UnacceptableError(Exception):
+    """These very traces will not be taken, now or later. The text is one sentence for people."""
+
+
 class Destination(Protocol):
     @property
     def name(self) -> str:
@@ -23,7 +28,10 @@ class Destination(Protocol):
         ...
 
     async def send(self, traces: bytes) -> None:
-        """Deliver an OTLP protobuf request. Raises RefusedError and UnreachableError."""
+        """Deliver an OTLP protobuf request.
+
+        Raises RefusedError, UnreachableError and UnacceptableError.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -109,6 +117,10 @@ async def _post(
 
 
 def _check(response: httpx.Response, url: str) -> None:
+    if response.status_code in _UNACCEPTABLE:
+        raise UnacceptableError(
+            f"{url} does not take it ({response.status_code} {response.reason_phrase})."
+        )
     if not response.is_success:
         raise UnreachableError(f"{url} answered {response.status_code}.")
 

@@ -32,10 +32,11 @@ class Tracing:
         return states | {each.destination.name: asdict(each.state) for each in self.deliveries}
 
     def of_run(self, session: Session, thread_id: str, run_id: str) -> Json:
-        """A run's trace id, when it arrived where, and the link to it in AgentOps."""
+        """A run's trace id, when it arrived where or why it will not, and its link in AgentOps."""
         find(session, RunRow, run_id, thread_id=thread_id)
         query = select(TraceDeliveryRow).where(TraceDeliveryRow.run_id == run_id)
-        arrived = {row.destination: row.delivered_at for row in session.scalars(query)}
+        rows = session.scalars(query).all()
+        arrived = {row.destination: row.delivered_at for row in rows if row.refusal is None}
         trace_id = f"{trace_id_of(run_id):032x}"
         link = f"{self.app_url}/sessions?trace_id={trace_id}" if "agentops" in arrived else None
         return {
@@ -43,6 +44,7 @@ class Tracing:
             "trace_id": trace_id,
             "url": link,
             "delivered_at": arrived,
+            "refusals": {row.destination: row.refusal for row in rows if row.refusal},
             "destinations": self.states(),
         }
 

@@ -311,13 +311,15 @@ class ModelCallRow(Base):
 
 
 class TraceDeliveryRow(Base):
-    """A run whose trace has arrived at a destination."""
+    """A run whose trace a destination has taken, or never will."""
 
     __tablename__ = "trace_deliveries"
 
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     destination: Mapped[str] = mapped_column(primary_key=True)
     delivered_at: Mapped[int]
+    refusal: Mapped[str | None]
+    """Why the destination does not take it, as a sentence; null when it arrived."""
 
 
 class BatchRow(Row):

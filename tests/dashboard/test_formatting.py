@@ -3,7 +3,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lib.dashboard.formatting import ago, duration, megabytes, moment, sentence, shortened, size
+from lib.dashboard.formatting import (
+    ago,
+    duration,
+    megabytes,
+    moment,
+    money_in_short,
+    sentence,
+    shortened,
+    size,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,3 +66,11 @@ def test_sentences_begin_and_end_as_sentences(text: str, told: str) -> None:
 )
 def test_sizes_read_as_downloads_say_them(count: int, words: str) -> None:
     assert size(count) == words
+
+
+@pytest.mark.parametrize(
+    ("dollars", "words"),
+    [(0, "$0"), (0.0000048, "< $0.001"), (0.0031, "$0.0031"), (1234.5, "$1,234.50")],
+)
+def test_a_tiny_cost_is_short_where_there_is_little_room(dollars: float, words: str) -> None:
+    assert money_in_short(dollars) == words

@@ -23,12 +23,27 @@ def test_every_state_of_a_destination_has_its_words() -> None:
 
 
 def test_a_run_says_where_its_trace_is() -> None:
-    delivered = Trace(trace_id="1", delivered_at={"agentops": 5}, destinations={})
+    delivered = Trace(trace_id="1", delivered_at={"agentops": 5}, refusals={}, destinations={})
 
     assert trace_sentence(delivered, is_over=True, now=0) == "Its trace is in AgentOps."
 
 
+def test_a_run_says_who_will_never_take_its_trace() -> None:
+    refused = Trace(
+        trace_id="1",
+        delivered_at={"agentops": 5},
+        refusals={"otlp": "It is too large."},
+        destinations={},
+    )
+
+    assert trace_sentence(refused, is_over=True, now=0) == (
+        "Its trace is in AgentOps. OTLP endpoint: It is too large."
+    )
+
+
 def test_without_a_destination_nothing_is_said() -> None:
-    trace = Trace(trace_id="1", delivered_at={}, destinations={"agentops": state("off")})
+    trace = Trace(
+        trace_id="1", delivered_at={}, refusals={}, destinations={"agentops": state("off")}
+    )
 
     assert trace_sentence(trace, is_over=True, now=0) == ""

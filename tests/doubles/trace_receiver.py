@@ -29,6 +29,8 @@ class Receiver:
     key: str = "agentops-key-of-the-test"
     fails_with: int | None = None
     hangs: bool = False
+    largest_body: int | None = None
+    """Bytes of a request beyond which it is refused, as proxies before collectors do."""
     asks_for_token: bool = True
     tokens: set[str] = field(default_factory=set)
     logins: int = 0
@@ -106,6 +108,8 @@ class Receiver:
         if headers.get("Content-Type") != "application/x-protobuf":
             self.problems.append(f"content type {headers.get('Content-Type')}")
             return 415, {}
+        if self.largest_body is not None and len(body) > self.largest_body:
+            return 413, {}
         try:
             request = ExportTraceServiceRequest.FromString(body)
         except Exception as error:

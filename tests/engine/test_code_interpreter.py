@@ -544,6 +544,59 @@ def test_a_cell_that_takes_too_long_is_interrupted_and_keeps_its_variables(
     assert logs_of(after) == "5\n"
 
 
+@pytest.fixture(scope="module")
+def tight_server(
+    endpoint_server: ModelEndpoint, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ThreadServer]:
+    """Every limit of the settings is low."""
+    limits = {
+        "code_cpu_seconds": 1,
+        "code_memory_mb": 512,
+        "code_processes": 16,
+        "code_file_mb": 1,
+        "code_disk_mb": 16,
+        "code_output_kb": 1,
+    }
+    data_dir = tmp_path_factory.mktemp("tight")
+    with ThreadServer(settings_of(endpoint_server, data_dir, **limits)) as server:
+        wait_for_sandbox(server)
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("while True: pass", "more than 1 seconds of processor time"),
+        ("hoard = bytearray(600 << 20)", "MemoryError"),
+        (
+            "import os, time\nwhile True:\n    if os.fork() == 0: time.sleep(60)",
+            "Resource temporarily unavailable",
+        ),
+        ("open('large', 'wb').write(bytes(2 << 20))", "File too large"),
+        (
+            "for n in range(99):\n    open(f'f{n}', 'wb').write(bytes(1 << 20))\n"
+            "import time; time.sleep(60)",
+            "more than 16 MB of disk",
+        ),
+        ("print('x' * 5000)", "at most 1 KB"),
+    ],
+    ids=["processor time", "memory", "processes", "file", "disk", "output"],
+)
+def test_each_limit_of_the_settings_holds_in_a_run_and_is_said(
+    code: str, said: str, endpoint: ModelEndpoint, tight_server: ThreadServer
+) -> None:
+    client = tight_server.client()
+    coder = client.beta.assistants.create(model="gpt-4o-mini", tools=TOOL)
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Go on."}])
+    will_code(endpoint, code)
+    endpoint.will_answer("That was too much.")
+
+    run = ask(client, thread, coder)
+
+    assert run.status == "completed"
+    assert said in logs_of(steps_of(client, run)[0])
+
+
 def test_a_model_that_never_stops_calling_meets_the_ceiling(
     endpoint: ModelEndpoint, start_server: StartServer
 ) -> None:

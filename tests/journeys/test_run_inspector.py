@@ -8,6 +8,7 @@ from lib.dashboard.function_forms.ready_made import ASK_APPROVAL
 from tests.doubles.model_endpoint import ModelEndpoint
 from tests.journeys import kinds_of_runs as kinds
 from tests.journeys.conftest import Shot
+from tests.journeys.interaction import settle
 
 # A browser on a busy machine takes its time.
 pytestmark = pytest.mark.timeout(400)
@@ -30,6 +31,7 @@ def steps_of(page: Page) -> Locator:
 def open_step(page: Page, number: int) -> None:
     """Tick a step, the first is 1, and wait until all of it is there."""
     expect(page.get_by_text("Choose a step to see it whole.")).to_be_visible()
+    settle(page)
     steps_of(page).click(position={"x": 12, "y": int((number + 0.5) * ROW_HEIGHT)})
     expect(page.get_by_text("Choose a step to see it whole.")).to_have_count(0)
 
@@ -170,6 +172,8 @@ def test_a_person_answers_on_the_page_and_the_step_says_who_and_when(
     expect(page.get_by_text("Asked you one question, answered in")).to_be_visible()
     open_step(page, 1)
     expect(page.get_by_text("given by a person in this dashboard")).to_be_visible()
+    failed = page.get_by_test_id("stMetric").filter(has_text="Failed or expired")
+    expect(failed).to_contain_text("0%")
     shot(page, "person-answered")
 
 
@@ -201,6 +205,7 @@ def test_a_run_is_asked_again_and_compared_with_the_first(
     expect(page.get_by_text("It is rather cold.")).to_be_visible()
     expect(page.get_by_text("It is warm: about twenty degrees.")).to_be_visible()
     expect(page.get_by_text("The other run").first).to_be_visible()
+    expect(page.get_by_test_id("stFormSubmitButton")).to_have_count(0)
     shot(page, "compare")
 
 

@@ -61,9 +61,9 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
     return resolver
 
 
-def ask(server: ThreadServer) -> Any:
+def ask(server: ThreadServer, instructions: str = "Be brief.") -> Any:
     client = server.client()
-    assistant = client.beta.assistants.create(model="gpt-4o-mini")
+    assistant = client.beta.assistants.create(model="gpt-4o-mini", instructions=instructions)
     return client.beta.threads.create_and_run_poll(
         assistant_id=assistant.id,
         thread={"messages": [{"role": "user", "content": "Hello"}]},
@@ -189,3 +189,25 @@ def test_what_had_not_arrived_before_a_restart_arrives_after_it(
         start_server(**network.settings)
 
         network.receiver.wait_for(f"{trace_id_of(run.id):032x}")
+
+
+def test_traces_too_large_for_one_request_go_one_by_one_and_one_too_large_is_given_up(
+    start_server: StartServer,
+) -> None:
+    with Network("503") as network:
+        server = start_server(**network.settings, trace_content=True)
+        large = ask(server, instructions="Be thorough. " * 5_000)
+        small = [ask(server) for _ in range(12)]
+        wait_for_phase(server, "unreachable")
+
+        network.receiver.largest_body = 20_000
+        network.comes_back()
+
+        for run in small:
+            network.receiver.wait_for(f"{trace_id_of(run.id):032x}")
+        assert wait_for_phase(server, "ready")["waiting"] == 0
+        with server.http() as http:
+            trace = http.get(f"threads/{large.thread_id}/runs/{large.id}/trace").json()
+        assert trace["delivered_at"] == {}
+        assert "413" in trace["refusals"]["agentops"]
+        assert trace["url"] is None

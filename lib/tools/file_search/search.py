@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 # Each result may push out the chunks before and after it, so more are ranked than are given.
 CANDIDATES_PER_RESULT = 6
 FEWEST_CANDIDATES = 50
+CHUNKS_READ_PER_RESULT = 2
 LONGEST_QUERY = 4096
 
 
@@ -57,8 +58,11 @@ async def search(
         _by_meaning(index, embedder, scope, query, limit),
     )
     ranked = [each for each in fuse(by_text, by_vector, options) if _is_kept(each, options)]
-    stored = await asyncio.to_thread(index.stored_chunks, [each.chunk_id for each in ranked])
-    return _results(query, ranked, stored, options)
+    ranked = await asyncio.to_thread(_weighed, index, query, ranked)
+    ranked = [each for each in ranked if _is_kept(each, options)]
+    stored = await asyncio.to_thread(_best_apart, index, ranked, options.max_num_results)
+    places = {each.chunk_id: each for each in ranked}
+    return [_result(each, places[each.chunk_id]) for each in stored]
 
 
 async def _by_meaning(
@@ -80,21 +84,24 @@ def _is_kept(ranked: Ranked, options: RankingOptions) -> bool:
     return ranked.score > 0 and ranked.score >= options.score_threshold
 
 
-def _results(
-    query: str,
-    ranked: Sequence[Ranked],
-    stored: Sequence[StoredChunk],
-    options: RankingOptions,
-) -> list[SearchResult]:
-    chunks = {each.chunk_id: each for each in stored}
-    named = named_shares(query, {each.file.filename for each in stored})
-    weighed = favour_named(
-        [each for each in ranked if each.chunk_id in chunks],
-        {chunk_id: named[each.file.filename] for chunk_id, each in chunks.items()},
-    )
-    places = {each.chunk_id: each for each in weighed if _is_kept(each, options)}
-    kept = without_overlaps(chunks[chunk_id] for chunk_id in places)[: options.max_num_results]
-    return [_result(each, places[each.chunk_id]) for each in kept]
+def _weighed(index: Index, query: str, ranked: Sequence[Ranked]) -> list[Ranked]:
+    """The ranking with the names of the files taken into account."""
+    names = index.filenames([each.chunk_id for each in ranked])
+    shares = named_shares(query, set(names.values()))
+    present = [each for each in ranked if each.chunk_id in names]
+    return favour_named(present, {chunk_id: shares[name] for chunk_id, name in names.items()})
+
+
+def _best_apart(index: Index, ranked: Sequence[Ranked], most: int) -> list[StoredChunk]:
+    """The best chunks that share no text. Most of a ranking is then never read."""
+    kept: list[StoredChunk] = []
+    for first in range(0, len(ranked), most * CHUNKS_READ_PER_RESULT):
+        part = ranked[first : first + most * CHUNKS_READ_PER_RESULT]
+        stored = index.stored_chunks([each.chunk_id for each in part])
+        kept = without_overlaps([*kept, *stored])[:most]
+        if len(kept) == most:
+            break
+    return kept
 
 
 def _result(stored: StoredChunk, ranked: Ranked) -> SearchResult:

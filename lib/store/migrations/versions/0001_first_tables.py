@@ -452,6 +452,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(), nullable=False),
         sa.Column("destination", sa.String(), nullable=False),
         sa.Column("delivered_at", sa.Integer(), nullable=False),
+        sa.Column("refusal", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
             ["run_id"], ["runs.id"], name=op.f("fk_trace_deliveries_run_id"), ondelete="CASCADE"
         ),

@@ -79,7 +79,8 @@ def box(
     for path in sorted(readable):
         if not path.is_relative_to("/usr"):
             arguments += ["--ro-bind", str(path), str(path)]
-    arguments += ["--chdir", "/mnt/data", "--remount-ro", "/dev", "--remount-ro", "/"]
+    arguments += ["--chdir", "/mnt/data", "--remount-ro", "/dev"]
+    arguments += ["--remount-ro", "/proc", "--remount-ro", "/"]
     arguments += ["--info-fd", str(info_fd), "--seccomp", str(seccomp_fd)]
     return [*arguments, "--", "/bin/sh", "-c", _WAITER]
 

@@ -14,7 +14,7 @@ from lib.tools.code_interpreter.channel import Channel
 from lib.tools.code_interpreter.events import LogText, OutputFile
 from lib.tools.code_interpreter.limits import Limits
 from lib.tools.code_interpreter.output_stream import OutputStream
-from lib.tools.code_interpreter.sandbox import landlock, linux, zygote
+from lib.tools.code_interpreter.sandbox import landlock, linux, scheduling, zygote
 from lib.tools.code_interpreter.sandbox.cell import Cell, Places
 from lib.tools.code_interpreter.sandbox.privileges import SANDBOX_USER
 from lib.tools.code_interpreter.sandbox.protocol import Ended, SandboxError, SandboxEvent
@@ -257,5 +257,10 @@ def _remove(path: Path) -> None:
     By the system's tools: Python's own gives up on deep trees and on directories made unreadable.
     """
     if os.geteuid() != 0 and path.is_dir() and not path.is_symlink():
-        subprocess.run(["chmod", "-R", "u+rwX", "--", path], check=False, capture_output=True)
-    subprocess.run(["rm", "-rf", "--", path], check=False, capture_output=True)
+        _run_behind_others("chmod", "-R", "u+rwX", "--", path)
+    _run_behind_others("rm", "-rf", "--", path)
+
+
+def _run_behind_others(*command: str | Path) -> None:
+    behind = ["nice", "-n", str(scheduling.NICENESS)]
+    subprocess.run([*behind, *command], check=False, capture_output=True)

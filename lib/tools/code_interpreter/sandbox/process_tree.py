@@ -76,17 +76,19 @@ def usage(pids: Iterable[int]) -> Usage:
     return Usage(memory, ticks / _TICKS, tasks)
 
 
-def exact_memory(pids: Iterable[int]) -> int:
-    """Bytes, with pages that processes share counted once among them. Slower than `usage`."""
-    return sum(map(_proportional_memory, pids))
-
-
-def _proportional_memory(pid: int) -> int:
+def exact_memory(pid: int) -> int:
+    """Bytes, of pages shared with other processes only its part. Takes a millisecond and more."""
     for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
         if line.startswith(b"Pss:"):
             return int(line.split()[1]) * 1024
     fields = _stat(pid)
     return int(fields[21]) * _PAGE if fields else 0
+
+
+def memory_state(pid: int) -> tuple[bytes, ...]:
+    """Changes whenever a process takes, gives back or writes to memory that was not its own."""
+    fields = _stat(pid)
+    return (fields[19], fields[21], fields[7]) if fields else ()
 
 
 def address_space(pid: int) -> int:
@@ -113,12 +115,11 @@ def open_unlinked(pids: Iterable[int]) -> dict[int, int]:
     return {inode: size for pid in pids for inode, size in _open_unlinked(pid)}
 
 
-def mapped_unlinked(pids: Iterable[int]) -> dict[int, int]:
+def mapped_unlinked(pid: int) -> dict[int, int]:
     """Deleted files that are still mapped: the bytes of each by its inode. Takes a millisecond."""
     sizes: dict[int, int] = {}
-    for pid in pids:
-        for inode, size in _mapped_unlinked(pid):
-            sizes[inode] = max(size, sizes.get(inode, 0))
+    for inode, size in _mapped_unlinked(pid):
+        sizes[inode] = max(size, sizes.get(inode, 0))
     return sizes
 
 

@@ -31,12 +31,12 @@ _DENIED = """
     mq_unlink vhangup modify_ldt move_pages migrate_pages mbind set_mempolicy
     set_mempolicy_home_node process_madvise process_mrelease fanotify_init fanotify_mark
     lookup_dcookie uselib ustat sysfs nfsservctl vmsplice mknod mknodat lsm_set_self_attr socket
-    sendmsg sendmmsg
+    sendmsg sendmmsg setsid
 """
 """Refused in every box."""
 
 _DENIED_WITHOUT_NAMESPACES = """
-    setsid setpgid sched_setscheduler sched_setparam sched_setattr setpriority ioprio_set
+    setpgid sched_setscheduler sched_setparam sched_setattr setpriority ioprio_set
     inotify_init inotify_init1 inotify_add_watch pidfd_open pidfd_send_signal rt_sigqueueinfo
     rt_tgsigqueueinfo
 """

@@ -28,6 +28,7 @@ from lib.tools.code_interpreter.sandbox import (
     landlock,
     linux,
     process_tree,
+    scheduling,
     seccomp,
 )
 
@@ -37,8 +38,6 @@ _OPEN_FILES = 256
 _FREEZE_ATTEMPTS = 20
 _FREEZE_PAUSE = 0.0001
 """Seconds before the first look again; each later pause is twice as long, up to 26 ms."""
-_NICENESS = 5
-"""The host, which must be able to stop a box, goes before everything that runs in it."""
 _ROOM_FOR_OTHERS = 64
 """Processes of the same user that may come and go outside a box without its own namespaces."""
 _LIBRARIES = (
@@ -241,6 +240,7 @@ class Zygote:
     def _step_inside(self, box: _Box, write: int) -> None:
         """In the fork: go into the namespaces, if any, and become the worker there."""
         Path("/proc/self/oom_score_adj").write_text("1000")
+        scheduling.begin_group()
         if not box.init:
             os.write(write, json.dumps({"pid": os.getpid()}).encode() + b"\n")
             self._become_worker(box, write)
@@ -249,12 +249,10 @@ class Zygote:
         if inside:
             os.write(write, json.dumps({"pid": inside}).encode() + b"\n")
             os._exit(0)
+        os.setpgid(0, 0)
         self._become_worker(box, write)
 
     def _become_worker(self, box: _Box, write: int) -> None:
-        # A session of its own is also one group to the scheduler, however many processes it has.
-        os.setsid()
-        os.nice(_NICENESS)
         channel = _arrange_files(box, write)
         if self._config.bwrap:
             data = Path(worker.DATA)

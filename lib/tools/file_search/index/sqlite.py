@@ -34,6 +34,9 @@ SCHEMA_VERSION = 1
 BUSY_SECONDS = 30.0
 CACHED_BYTES = 256 * 1024 * 1024
 MOST_SMALL_SEGMENTS = 8
+# Larger than SQLite's own: writes many files with a third less work, and searches as quickly.
+PAGES_BEFORE_CHECKPOINT = 4000
+PARTS_BEFORE_MERGE = 8
 COUNTS_KEPT = 20_000
 
 _FILE = """
@@ -179,6 +182,14 @@ class SqliteIndex:
             found += best_matches(segments, vector, allowed, dead, limit)
         return sorted(found, key=lambda match: -match.score)[:limit]
 
+    def filenames(self, chunk_ids: Sequence[int]) -> dict[int, str]:
+        rows = self._database.execute(
+            "SELECT chunks.row, filename FROM chunks JOIN files ON files.row = chunks.file"
+            " WHERE chunks.row IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(chunk_ids)),),
+        )
+        return {row[0]: row[1] for row in rows}
+
     def stored_chunks(self, chunk_ids: Sequence[int]) -> list[StoredChunk]:
         rows = self._database.execute(
             "SELECT * FROM chunks WHERE row IN (SELECT value FROM json_each(?))",
@@ -214,6 +225,11 @@ class SqliteIndex:
                 f"product reads version {SCHEMA_VERSION}. Move it away to have it built anew."
             )
         database.executescript(SCHEMA.read_text())
+        if version == 0:
+            database.execute(
+                "INSERT INTO keywords (keywords, rank) VALUES ('automerge', ?)",
+                (PARTS_BEFORE_MERGE,),
+            )
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @property
@@ -228,6 +244,7 @@ class SqliteIndex:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -8000")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BEFORE_CHECKPOINT}")
             self._threads.connection = connection
             self._open.append(connection)
         return connection

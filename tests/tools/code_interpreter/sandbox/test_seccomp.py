@@ -48,6 +48,7 @@ def ask(kind: str, number: object, *arguments: object) -> str:
         ("bubblewrap", ("kill", "own", 0), "allowed", "signals stay inside the namespace"),
         ("bubblewrap", ("fchmod", -1, 0), "EBADF", "fchmod really happens"),
         ("landlock", ("fchmod", -1, 0), "allowed", "fchmod is only pretended"),
+        ("bubblewrap", ("setsid",), "EPERM", "a new session weighs as much as the host"),
         ("landlock", ("setsid",), "EPERM", "setsid would escape the group"),
         ("landlock", ("prlimit64", "own", 7, 0, 0), "EPERM", "prlimit by number"),
         ("landlock", ("prlimit64", 0, 7, 0, 0), "allowed", "its own limits by 0"),
