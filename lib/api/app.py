@@ -24,6 +24,7 @@ from lib.api import (
     vector_store_files,
     vector_stores,
 )
+from lib.api.body_limit import BodyLimit
 from lib.api.keys import Keys
 from lib.studio import VERSION
 
@@ -60,6 +61,7 @@ def create_api() -> FastAPI:
     ):
         app.include_router(resource.router)
     app.add_middleware(TrailingSlashes)
+    app.add_middleware(BodyLimit)
     app.add_middleware(Keys)
     return app
 

@@ -18,6 +18,7 @@ from lib.tools.file_search.index.protocol import IndexUnavailableError
 
 logger = logging.getLogger(__name__)
 
+TOO_LARGE_CODE = "file_too_large"
 _INVALID = "invalid_request_error"
 _FORM = "multipart/form-data"
 _NOT_JSON = (
@@ -107,6 +108,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         message = f"Not allowed to {request.method} on {request.url.path}."
         allowed = dict(error.headers or {})
         return answer(405, envelope(message, code="method_not_supported"), allowed)
+    if error.status_code == 413:
+        return answer(413, envelope(str(error.detail), code=TOO_LARGE_CODE))
     if error.status_code == 400 and request.headers.get("content-type", "").startswith(_FORM):
         return answer(400, envelope(str(error.detail)))
     if error.status_code == 400:

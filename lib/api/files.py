@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse
 
+from lib.api.body_limit import MAX_FILE_BYTES
 from lib.api.dependencies import StoreDep, StudioDep
-from lib.api.errors import ApiError
+from lib.api.errors import TOO_LARGE_CODE, ApiError
 from lib.api.replies import Order, json_reply, list_reply, object_reply
 from lib.engine.clock import now
 from lib.store.files import add_file, delete_file, drop_unused, list_files
@@ -20,7 +21,6 @@ from lib.store.tables import FileRow
 
 router = APIRouter(tags=["Files"])
 
-MAX_BYTES = 512 * 1024 * 1024
 _MOST_LISTED = 10_000
 _DAY = 24 * 3600
 _BATCH_FILES_EXPIRE_AFTER = 30 * _DAY
@@ -35,12 +35,12 @@ async def create_file(
     file: Annotated[UploadFile, File()],
     purpose: Annotated[Purpose, Form()],
 ) -> Response:
-    if file.size is not None and file.size > MAX_BYTES:
+    if file.size is not None and file.size > MAX_FILE_BYTES:
         raise ApiError(
             413,
-            f"The file has {file.size:,} bytes; a file may have at most {MAX_BYTES:,}.",
+            f"The file has {file.size:,} bytes; a file may have at most {MAX_FILE_BYTES:,}.",
             "file",
-            "file_too_large",
+            TOO_LARGE_CODE,
         )
     form = await request.form()
     created_at = now()

@@ -29,6 +29,7 @@ from lib.tools.file_search.embedding.embedder import Embedder, EmbeddingError
 from lib.tools.file_search.index.protocol import FileKey, Index, IndexUnavailableError
 from lib.tools.file_search.ingestion import NewFile, ingest_file
 from lib.tools.file_search.parsing.document import ParseFailure
+from lib.tools.file_search.parsing.parser import Parser
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Ingestion:
         self._finished = asyncio.Event()
         self._free = asyncio.Semaphore(_WORKERS)
         self._reading: dict[int, tuple[Job, asyncio.Task[None]]] = {}
+        self._parser = Parser()
         self.watch = ReadingWatch()
         self._loops: list[asyncio.Task[None]] = []
 
@@ -79,6 +81,7 @@ class Ingestion:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._store.write(partial(queue.release, positions=positions))
+        await self._parser.close()
         await self.embedders.close()
         await asyncio.to_thread(self.index.close)
 
@@ -194,7 +197,7 @@ class Ingestion:
             attributes=job.attributes,
         )
         report = partial(self.watch.note, key)
-        indexed = await ingest_file(self.index, embedder, new, report)
+        indexed = await ingest_file(self.index, embedder, new, report, self._parser.parse_file)
         return indexed.usage_bytes
 
     async def _embed_files(self) -> None:

@@ -12,9 +12,8 @@ from openai import BadRequestError, NotFoundError, OpenAI
 from openai.types import VectorStore
 from openai.types.vector_stores import VectorStoreFile
 
-from lib.tools.file_search import ingestion
 from lib.tools.file_search.parsing.document import ParsedDocument
-from lib.tools.file_search.parsing.parser import parse_file
+from lib.tools.file_search.parsing.parser import Parser
 from tests.contract.comparison import inexact_fields
 from tests.servers import ThreadServer
 
@@ -425,9 +424,12 @@ class HeldUpParser:
     def __init__(self) -> None:
         self.began = threading.Event()
         self.may_end = threading.Event()
+        self._parse = Parser.parse_file
 
     async def __call__(self, path: Path, filename: str) -> ParsedDocument:
-        document = await parse_file(path, filename)
+        parser = Parser()
+        document = await self._parse(parser, path, filename)
+        await parser.close()
         if not self.began.is_set():
             self.began.set()
             await asyncio.to_thread(self.may_end.wait, WITHIN)
@@ -437,7 +439,7 @@ class HeldUpParser:
 @pytest.fixture
 def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldUpParser]:
     parser = HeldUpParser()
-    monkeypatch.setattr(ingestion, "parse_file", parser)
+    monkeypatch.setattr(Parser, "parse_file", parser)
     yield parser
     parser.may_end.set()
 

@@ -25,6 +25,8 @@ FIRST_TWENTY = [0, 1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610, 987
 SECONDS_TO_FETCH_AND_LOAD = 600
 SECONDS_TO_ANSWER = 400
 """A machine that runs other tests at once gives the model little of its time."""
+MOST_TOKENS_OF_SMALL_MODEL = 300
+"""It may talk until it is stopped."""
 
 TITLE = "Counting Swifts: Nest Boxes in Five Church Towers"
 PAPER = [
@@ -260,7 +262,11 @@ def test_the_overview_runs_on_the_small_model_with_nothing_but_the_base_url(
         for question in questions
     ]
     runs = [
-        beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
+        beta.threads.runs.create(
+            thread_id=thread.id,
+            assistant_id=assistant.id,
+            max_completion_tokens=MOST_TOKENS_OF_SMALL_MODEL,
+        )
         for thread in threads
     ]
     done = [
@@ -268,14 +274,18 @@ def test_the_overview_runs_on_the_small_model_with_nothing_but_the_base_url(
         for run in runs
     ]
 
-    assert [run.status for run in done] == ["completed"] * 3
+    assert {run.status for run in done} <= {"completed", "incomplete"}
     for thread, question in zip(threads, questions, strict=True):
         messages = beta.threads.messages.list(thread.id, order="asc").data
         assert [message.role for message in messages] == ["user", "assistant"]
         [asked] = messages[0].content
         assert asked.type == "text" and asked.text.value == question
     beta.threads.messages.create(threads[2].id, role="user", content="Thank you!")
-    with beta.threads.runs.stream(thread_id=threads[2].id, assistant_id=assistant.id) as stream:
+    with beta.threads.runs.stream(
+        thread_id=threads[2].id,
+        assistant_id=assistant.id,
+        max_completion_tokens=MOST_TOKENS_OF_SMALL_MODEL,
+    ) as stream:
         text = "".join(stream.text_deltas)
     last = beta.threads.messages.list(threads[2].id).data[0]
     [said] = last.content

@@ -1,15 +1,21 @@
 """Opens a file in a process of its own, so that no file can hurt the app."""
 
 import asyncio
+import json
 import os
+import re
 import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 PROJECT = Path(__file__).resolve().parents[3]
+_EXIT_CODE = re.compile(rb"\n(-?\d+)\n\Z")
+_LONGEST_END = 8
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,8 @@ class Bounds:
 
     wall_seconds: float
     answer_bytes: int
+    niceness: int = 0
+    """How far its priority lies below the app's, 0 to 19."""
 
 
 class ChildFailure(Exception):
@@ -32,6 +40,64 @@ class ChildSaidTooMuch(ChildFailure):
     """Its answer is longer than the bounds allow."""
 
 
+class ForkingChild:
+    """A process that forks another for each request, since starting Python takes far longer than
+    reading a small file.
+
+    `module` reads lines of its input, each a JSON list of arguments, and after what a fork has
+    answered, which holds no line break, writes that fork's exit code between two line breaks.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._is_ended = False
+
+    @classmethod
+    async def start(cls, module: str, niceness: int) -> "ForkingChild":
+        process = await _start([sys.executable, "-m", module], asyncio.subprocess.PIPE)
+        _lower_priority(process, niceness)
+        return cls(process)
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._is_ended and self._process.returncode is None
+
+    async def run(self, arguments: Sequence[str], bounds: Bounds) -> bytes:
+        """What a fork answers. Raises ChildFailure; no fork is left behind, whatever happens.
+
+        A fork that fails leaves this process as it was; one that has to be killed ends it too.
+        """
+        try:
+            async with asyncio.timeout(bounds.wall_seconds):
+                answer, code = await self._ask(arguments, bounds.answer_bytes)
+        except TimeoutError:
+            await self.end()
+            raise ChildTookTooLong from None
+        except BaseException:
+            await self.end()
+            raise
+        return _checked(answer, code)
+
+    async def end(self) -> None:
+        """End it, with the fork that is at work."""
+        self._is_ended = True
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+
+    async def _ask(self, arguments: Sequence[str], most: int) -> tuple[bytes, int]:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(list(arguments)).encode() + b"\n")
+            await self._process.stdin.drain()
+        except ConnectionError:
+            raise ChildFailure from None
+        said = await _read_answer(self._process, most, _EXIT_CODE)
+        if (end := _EXIT_CODE.search(said)) is None:
+            raise ChildFailure
+        return said[: end.start()], int(end[1])
+
+
 async def run_child(
     module: str, arguments: Sequence[str], bounds: Bounds, given: bytes = b""
 ) -> bytes:
@@ -39,8 +105,13 @@ async def run_child(
 
     Raises ChildFailure; no process is left behind, whatever happens.
     """
-    child = await _start([sys.executable, "-m", module, *arguments], given)
+    # Not a pipe, which may be closed by the time that something is written to it.
+    with tempfile.TemporaryFile() as source:
+        source.write(given)
+        source.seek(0)
+        child = await _start([sys.executable, "-m", module, *arguments], source)
     try:
+        _lower_priority(child, bounds.niceness)
         async with asyncio.timeout(bounds.wall_seconds):
             answer = await _read_answer(child, bounds.answer_bytes)
             code = await child.wait()
@@ -48,6 +119,10 @@ async def run_child(
         raise ChildTookTooLong from None
     finally:
         await _end(child)
+    return _checked(answer, code)
+
+
+def _checked(answer: bytes, code: int) -> bytes:
     if code == -signal.SIGXCPU:
         raise ChildTookTooLong
     if code != 0 or not answer:
@@ -55,32 +130,39 @@ async def run_child(
     return answer
 
 
-async def _start(command: Sequence[str], given: bytes) -> asyncio.subprocess.Process:
-    # Not a pipe, which may be closed by the time that something is written to it.
-    with tempfile.TemporaryFile() as source:
-        source.write(given)
-        source.seek(0)
-        return await asyncio.create_subprocess_exec(
-            *command,
-            stdin=source,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            cwd=PROJECT,
-            # A parser needs nothing of the app's environment, least of all its keys.
-            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-            start_new_session=True,
-        )
+async def _start(command: Sequence[str], source: IO[bytes] | int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *command,
+        stdin=source,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=PROJECT,
+        # A parser needs nothing of the app's environment, least of all its keys.
+        env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+        start_new_session=True,
+    )
 
 
-async def _read_answer(child: asyncio.subprocess.Process, most: int) -> bytes:
+def _lower_priority(child: asyncio.subprocess.Process, niceness: int) -> None:
+    # From here and not by the child itself, half of whose time is the start of Python.
+    with suppress(ProcessLookupError):
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, child.pid, own + niceness)
+
+
+async def _read_answer(
+    child: asyncio.subprocess.Process, most: int, end: re.Pattern[bytes] | None = None
+) -> bytes:
+    """All that the child writes until it ends, or until what it wrote last matches `end`."""
     assert child.stdout is not None
-    parts, size = [], 0
+    said = bytearray()
     while part := await child.stdout.read(1 << 20):
-        parts.append(part)
-        size += len(part)
-        if size > most:
+        said += part
+        if len(said) > most:
             raise ChildSaidTooMuch
-    return b"".join(parts)
+        if end is not None and end.search(said, max(len(said) - _LONGEST_END, 0)):
+            break
+    return bytes(said)
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

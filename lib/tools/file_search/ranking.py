@@ -1,7 +1,7 @@
 """Joins the keyword ranking and the ranking by meaning into one."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from lib.tools.file_search.index.protocol import Match, StoredChunk
 
@@ -71,6 +71,18 @@ def fuse(
         for chunk_id in text_places | vector_places
     ]
     return sorted(ranked, key=lambda each: (-each.score, each.chunk_id))
+
+
+def favour_named(ranked: Sequence[Ranked], shares: Mapping[int, float]) -> list[Ranked]:
+    """The ranking, best first, where a chunk counts up to twice as much when the query names its
+    file: by `shares`, 0 to 1 for each chunk. Scores stay from 0 to 1."""
+    most = 1 + max(shares.values(), default=0.0)
+    if most == 1:
+        return list(ranked)
+    weighed = [
+        replace(each, score=each.score * (1 + shares[each.chunk_id]) / most) for each in ranked
+    ]
+    return sorted(weighed, key=lambda each: (-each.score, each.chunk_id))
 
 
 def without_overlaps(chunks: Iterable[StoredChunk]) -> list[StoredChunk]:

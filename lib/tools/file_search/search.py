@@ -7,8 +7,15 @@ from dataclasses import dataclass
 
 from lib.tools.file_search.chunking import Chunk
 from lib.tools.file_search.embedding.embedder import Embedder, EmbeddingError
+from lib.tools.file_search.filenames import named_shares
 from lib.tools.file_search.index.protocol import Index, IndexedFile, Match, Scope, StoredChunk
-from lib.tools.file_search.ranking import Ranked, RankingOptions, fuse, without_overlaps
+from lib.tools.file_search.ranking import (
+    Ranked,
+    RankingOptions,
+    favour_named,
+    fuse,
+    without_overlaps,
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +58,8 @@ async def search(
         _by_meaning(index, embedder, scope, query, limit),
     )
     ranked = [each for each in fuse(by_text, by_vector, options) if _is_kept(each, options)]
+    ranked = await asyncio.to_thread(_weighed, index, query, ranked)
+    ranked = [each for each in ranked if _is_kept(each, options)]
     stored = await asyncio.to_thread(_best_apart, index, ranked, options.max_num_results)
     places = {each.chunk_id: each for each in ranked}
     return [_result(each, places[each.chunk_id]) for each in stored]
@@ -73,6 +82,14 @@ async def _by_meaning(
 
 def _is_kept(ranked: Ranked, options: RankingOptions) -> bool:
     return ranked.score > 0 and ranked.score >= options.score_threshold
+
+
+def _weighed(index: Index, query: str, ranked: Sequence[Ranked]) -> list[Ranked]:
+    """The ranking with the names of the files taken into account."""
+    names = index.filenames([each.chunk_id for each in ranked])
+    shares = named_shares(query, set(names.values()))
+    present = [each for each in ranked if each.chunk_id in names]
+    return favour_named(present, {chunk_id: shares[name] for chunk_id, name in names.items()})
 
 
 def _best_apart(index: Index, ranked: Sequence[Ranked], most: int) -> list[StoredChunk]:

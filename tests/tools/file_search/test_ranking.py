@@ -4,7 +4,13 @@ import pytest
 
 from lib.tools.file_search.chunking import Chunk
 from lib.tools.file_search.index.protocol import FileKey, IndexedFile, Match, StoredChunk
-from lib.tools.file_search.ranking import RankingOptions, fuse, without_overlaps
+from lib.tools.file_search.ranking import (
+    Ranked,
+    RankingOptions,
+    favour_named,
+    fuse,
+    without_overlaps,
+)
 
 
 def stored(chunk_id: int, file_id: str, start: int, end: int) -> StoredChunk:
@@ -36,6 +42,21 @@ def test_the_weights_decide_which_ranking_leads() -> None:
 
     assert text_first[0].chunk_id == 1
     assert vector_first[0].chunk_id == 2
+
+
+def test_a_chunk_of_a_named_file_counts_up_to_twice_as_much() -> None:
+    ranked = [Ranked(1, 1.0, 1, 1), Ranked(2, 0.6, 2, 2), Ranked(3, 0.2, 3, 3)]
+
+    weighed = favour_named(ranked, {1: 0.0, 2: 1.0, 3: 0.5})
+
+    assert [each.chunk_id for each in weighed] == [2, 1, 3]
+    assert [each.score for each in weighed] == pytest.approx([0.6, 0.5, 0.15])
+
+
+def test_where_no_file_is_named_scores_stay() -> None:
+    ranked = [Ranked(1, 1.0, 1, 1), Ranked(2, 0.6, 2, 2)]
+
+    assert favour_named(ranked, {1: 0.0, 2: 0.0}) == ranked
 
 
 def test_of_overlapping_chunks_the_better_one_stays() -> None:

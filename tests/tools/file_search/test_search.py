@@ -87,6 +87,38 @@ async def test_an_embedder_that_fails_leaves_keywords(
     assert results[0].score == 1.0
 
 
+async def test_of_like_texts_those_of_the_file_the_query_names_come_first(
+    index: Index, embedder: WordEmbedder, tmp_path: Path
+) -> None:
+    for name in ("BESTBUY_2021_10K.pdf", "BESTBUY_2022_10K.pdf", "CORNING_2022_10K.pdf"):
+        path = documents.pdf(tmp_path / "stored.pdf", ["Gross margin rose by two points."])
+        new = NewFile(FileKey("vs", name), path, name, name)
+        await ingest_file(index, embedder, new, lambda _: None)
+
+    results = await search(
+        index, embedder, Scope(["vs"]), "the gross margin of Best Buy in FY2022", RankingOptions()
+    )
+
+    assert names(results)[0] == "BESTBUY_2022_10K.pdf"
+    assert 1.0 >= results[0].score > results[-1].score > 0
+
+
+async def test_a_threshold_counts_the_name(
+    index: Index, embedder: WordEmbedder, tmp_path: Path
+) -> None:
+    for name in ("apples.txt", "pears.txt"):
+        path = tmp_path / name
+        path.write_text("A harvest begins in autumn.")
+        await ingest_file(
+            index, embedder, NewFile(FileKey("vs", name), path, name, name), lambda _: None
+        )
+    options = RankingOptions(score_threshold=0.6)
+
+    results = await search(index, embedder, Scope(["vs"]), "harvest of apples", options)
+
+    assert names(results) == ["apples.txt"]
+
+
 @pytest.mark.parametrize("query", ["", "   ", "zzzzz"])
 async def test_a_query_without_known_words_finds_nothing(filled: Index, query: str) -> None:
     assert await search(filled, None, Scope(["vs"]), query, RankingOptions()) == []

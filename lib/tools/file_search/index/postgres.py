@@ -194,6 +194,15 @@ class PostgresIndex:
         )
         return [Match(row["chunk"], row["score"]) for row in rows]
 
+    def filenames(self, chunk_ids: Sequence[int]) -> dict[int, str]:
+        rows = self._database.read(
+            "SELECT chunks.row, filename FROM file_search_chunks chunks"
+            " JOIN file_search_files files ON files.row = chunks.file"
+            " WHERE chunks.row = ANY ($1::bigint[])",
+            list(chunk_ids),
+        )
+        return {row["row"]: row["filename"] for row in rows}
+
     def stored_chunks(self, chunk_ids: Sequence[int]) -> list[StoredChunk]:
         rows = self._database.read(
             "SELECT store_id, files.*, chunks.row AS chunk_row, first_character, last_character,"

@@ -124,6 +124,10 @@ class Index(Protocol):
         """The best first; the score is the cosine of the chunk's best window."""
         ...
 
+    def filenames(self, chunk_ids: Sequence[int]) -> dict[int, str]:
+        """The name of each chunk's file; chunks removed in the meantime are left out."""
+        ...
+
     def stored_chunks(self, chunk_ids: Sequence[int]) -> list[StoredChunk]:
         """In the order asked for; chunks removed in the meantime are left out."""
         ...

@@ -182,6 +182,14 @@ class SqliteIndex:
             found += best_matches(segments, vector, allowed, dead, limit)
         return sorted(found, key=lambda match: -match.score)[:limit]
 
+    def filenames(self, chunk_ids: Sequence[int]) -> dict[int, str]:
+        rows = self._database.execute(
+            "SELECT chunks.row, filename FROM chunks JOIN files ON files.row = chunks.file"
+            " WHERE chunks.row IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(chunk_ids)),),
+        )
+        return {row[0]: row[1] for row in rows}
+
     def stored_chunks(self, chunk_ids: Sequence[int]) -> list[StoredChunk]:
         rows = self._database.execute(
             "SELECT * FROM chunks WHERE row IN (SELECT value FROM json_each(?))",

@@ -1,4 +1,4 @@
-"""The process that parses one file: `python -m lib.tools.file_search.parsing.child PATH EXTENSION`.
+"""What the process that parses one file does.
 
 It limits its own memory and CPU before any parser is loaded, and writes one JSON object to its
 standard output: the fields of a `ChildAnswer`.
@@ -7,8 +7,8 @@ standard output: the fields of a `ChildAnswer`.
 import importlib
 import json
 import os
-import sys
 from pathlib import Path
+from typing import NoReturn
 
 from lib.tools.file_search.child_limits import limit_resources, silenced_output
 from lib.tools.file_search.parsing.document import ChildAnswer, Page, ParseFailure
@@ -19,10 +19,9 @@ HEAD_BYTES = 1024
 TOO_MUCH_MEMORY = "The file needs far more memory than a document should."
 
 
-def main(path: Path, extension: str) -> None:
+def answer_and_exit(path: Path, extension: str) -> NoReturn:
     answer = silenced_output()
     limit_resources(CPU_SECONDS)
-    os.nice(10)
     with os.fdopen(answer, "w", encoding="utf-8") as out:
         json.dump(_outcome(path, extension)._asdict(), out)
     # Extractors leave threads behind that would keep a finished process alive.
@@ -50,7 +49,3 @@ def _pages(path: Path, extension: str) -> list[Page]:
     if not any(page.text for page in pages):
         raise ParseFailure("invalid_file", "The file has no text in it.")
     return pages
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])

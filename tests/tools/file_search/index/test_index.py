@@ -159,6 +159,20 @@ def test_a_removed_file_is_found_no_more_and_leaves_nothing(
     assert index_home.left_over() == {"stores": 1, "files": 1, "chunks": 1, "embedded": 1}
 
 
+def test_chunks_tell_the_names_of_their_files_as_long_as_they_are_there(index: Index) -> None:
+    add(index, "a", "harbour one", "harbour two", filename="first.txt")
+    gone = add(index, "b", "harbour three", filename="second.txt")
+    ids = [match.chunk_id for match in index.search_keywords(Scope(["vs_1"]), "harbour", 10)]
+
+    before = index.filenames(ids)
+    index.remove_file(gone)
+    after = index.filenames(ids)
+
+    assert sorted(before.values()) == ["first.txt", "first.txt", "second.txt"]
+    assert after == {key: name for key, name in before.items() if name == "first.txt"}
+    assert index.filenames([]) == {}
+
+
 def test_a_removed_store_leaves_nothing(index: Index, index_home: IndexHome) -> None:
     for number in range(3):
         add_vector(index, add(index, f"f{number}", "words here"), [1.0, 0.0])

@@ -2,17 +2,42 @@
 
 import asyncio
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lib.tools.file_search.child_process import Bounds
 from lib.tools.file_search.parsing import parser
 from lib.tools.file_search.parsing.document import ParseFailure
-from lib.tools.file_search.parsing.parser import parse_file
+from lib.tools.file_search.parsing.parser import Parser, parse_file
 from tests.tools.file_search import documents
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Path:
+    """A file that is never read to its end."""
+    path = tmp_path / "endless"
+    os.mkfifo(path)
+    return path
+
+
+async def processes_started() -> list[psutil.Process]:
+    """The processes that are parsing a file, once they are under way."""
+    while len(started := parsers()) < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    return started
+
+
+def parsers() -> list[psutil.Process]:
+    started = psutil.Process().children(recursive=True)
+    return [each for each in started if parser.CHILD_MODULE in each.cmdline()]
+
+
+def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    return [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
 
 
 async def failure_of(path: Path, filename: str) -> ParseFailure:
@@ -221,22 +246,64 @@ async def test_a_parser_that_hangs_is_ended(
 
 
 async def test_the_event_loop_stays_free_and_a_cancelled_parse_leaves_no_process(
-    tmp_path: Path,
+    endless: Path,
 ) -> None:
-    pipe = tmp_path / "stored"
-    os.mkfifo(pipe)
-    parsing = asyncio.create_task(parse_file(pipe, "a.txt"))
-    await asyncio.sleep(0.3)
+    parsing = asyncio.create_task(parse_file(endless, "a.txt"))
+    started = await processes_started()
 
     parsing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await parsing
 
-    listed = await asyncio.create_subprocess_exec(
-        shutil.which("pgrep") or "pgrep", "-f", str(pipe), stdout=asyncio.subprocess.PIPE
-    )
-    output, _ = await listed.communicate()
-    assert output == b""
+    assert len(started) == 2
+    assert still_running(started) == []
+
+
+async def test_the_parser_has_a_lower_priority_than_the_app(endless: Path) -> None:
+    parsing = asyncio.create_task(parse_file(endless, "a.txt"))
+
+    priorities = {process.nice() for process in await processes_started()}
+
+    parsing.cancel()
+    await asyncio.wait([parsing])
+    assert priorities == {min(os.nice(0) + 10, 19)}
+
+
+async def test_a_file_that_ends_its_process_leaves_the_next_files_unharmed(
+    tmp_path: Path, endless: Path
+) -> None:
+    good = tmp_path / "good"
+    good.write_text("hello")
+    bomb = documents.workbook_bomb(tmp_path / "bomb", 300)
+    several = Parser()
+
+    before = await several.parse_file(good, "a.txt")
+    with pytest.raises(ParseFailure):
+        await several.parse_file(bomb, "a.xlsx")
+    cancelled = asyncio.create_task(several.parse_file(endless, "a.txt"))
+    await processes_started()
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    after = await several.parse_file(good, "a.txt")
+
+    assert before.text == after.text == "hello"
+    await several.close()
+
+
+async def test_files_at_once_are_parsed_side_by_side_and_none_gets_the_text_of_another(
+    tmp_path: Path,
+) -> None:
+    paths = [tmp_path / str(number) for number in range(20)]
+    for path in paths:
+        path.write_text(f"This is file {path.name}.")
+    several = Parser()
+
+    parsed = await asyncio.gather(*(several.parse_file(path, "a.txt") for path in paths))
+
+    assert [each.text for each in parsed] == [path.read_text() for path in paths]
+    started = parsers()
+    await several.close()
+    assert still_running(started) == []
 
 
 async def test_the_parser_sees_none_of_the_apps_secrets(
