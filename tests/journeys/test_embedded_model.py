@@ -213,6 +213,7 @@ def test_a_paper_is_cited_on_its_page_until_its_store_is_deleted(
     page.get_by_role("button", name="Create a store").click()
     page.get_by_label("Name").fill("Papers")
     page.get_by_role("button", name="Create store").click()
+    expect(page.get_by_text("499MB per file")).to_be_visible()
     page.locator("input[type=file]").set_input_files(str(paper))
     page.get_by_role("button", name="Put into the store").click()
     expect(page.get_by_text("1 file ·").first).to_be_visible()
