@@ -1,7 +1,8 @@
 """Inserts and searches the same data in Chroma and LanceDB: `PYTHON retrieval_peers.py FOLDER`.
 
-Run by `retrieval_speed` with an interpreter that has both (`pip install chromadb lancedb`). Reads
-`texts.json`, `vectors.npy` and `queries.npy` from FOLDER; prints one JSON object a peer.
+Run by `retrieval_speed` and `retrieval_quality` with an interpreter that has both
+(`pip install chromadb lancedb`). Reads `texts.json`, `vectors.npy` and `queries.npy` from FOLDER;
+prints one JSON object a peer, with the places of the texts found for each query.
 """
 
 import json
@@ -27,7 +28,12 @@ def chroma(folder: Path, texts: list[str], vectors: Any) -> Any:
             documents=texts[first:last],
             embeddings=vectors[first:last],
         )
-    return lambda query: collection.query(query_embeddings=[query], n_results=RESULTS)
+
+    def search(query: Any) -> list[int]:
+        found = collection.query(query_embeddings=[query], n_results=RESULTS)
+        return [int(place) for place in found["ids"][0]]
+
+    return search
 
 
 def lancedb_hnsw(folder: Path, texts: list[str], vectors: Any) -> Any:
@@ -37,6 +43,7 @@ def lancedb_hnsw(folder: Path, texts: list[str], vectors: Any) -> Any:
     flat = pyarrow.array(vectors.ravel(), pyarrow.float32())
     data = pyarrow.table(
         {
+            "place": range(len(texts)),
             "text": texts,
             "vector": pyarrow.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
         }
@@ -45,7 +52,9 @@ def lancedb_hnsw(folder: Path, texts: list[str], vectors: Any) -> Any:
     if len(texts) >= 50_000:
         table.create_index(metric="cosine", index_type="IVF_HNSW_SQ", num_partitions=1)
     table.create_fts_index("text")
-    return lambda query: table.search(query).limit(RESULTS).to_list()
+    return lambda query: [
+        row["place"] for row in table.search(query).distance_type("cosine").limit(RESULTS).to_list()
+    ]
 
 
 def main(folder: Path) -> None:
@@ -60,12 +69,13 @@ def main(folder: Path) -> None:
         figures["insert_cpu"] = time.process_time() - cpu
         search(queries[0])
         times = []
+        found: list[list[int]] = []
         for query in queries:
             start = time.perf_counter()
-            search(query)
+            found.append(search(query))
             times.append(time.perf_counter() - start)
         figures["search_ms"] = statistics.median(times) * 1000
-        print(json.dumps(figures), flush=True)
+        print(json.dumps({**figures, "found": found}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How well file_search finds: SciFact, XQuAD and the filings of FinanceBench.
 
-    python -m benchmarks.retrieval_quality scifact  DATA
+    python -m benchmarks.retrieval_quality scifact  DATA [--peers PYTHON]
     python -m benchmarks.retrieval_quality xquad    DATA
     python -m benchmarks.retrieval_quality filings  DATA [--documents 30]
 
@@ -9,8 +9,9 @@ scifact: `corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv` (BEIR's layout);
 xquad: `xquad.LANGUAGE.json` or `LANGUAGE.json`;
 filings: `financebench_open_source.jsonl` and `pdfs/`.
 The index is kept in DATA, or with `--postgres URL` in that database, so a second run measures
-ranking alone. `--models` names the folder for the embedding model. Prints one line a figure:
-keywords alone, meaning alone, and both.
+ranking alone. PYTHON is an interpreter with `pip install chromadb lancedb`, which search the same
+vectors, one for each text. `--models` names the folder for the embedding model. Prints one line a
+figure: keywords alone, meaning alone, and both.
 """
 
 import argparse
@@ -18,11 +19,16 @@ import asyncio
 import hashlib
 import json
 import math
+import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lib.tools.file_search.chunking import ChunkingStrategy, cut_into_chunks, tokenize
 from lib.tools.file_search.embedding.embedder import Embedder
@@ -59,7 +65,7 @@ class Bench:
 WEIGHTS = {"keywords": (1.0, 0.0), "meaning": (0.0, 1.0), "both": (1.0, 1.0)}
 
 
-async def scifact(bench: Bench) -> None:
+async def scifact(bench: Bench, peers: str | None) -> None:
     corpus = {row["_id"]: f"{row['title']}\n\n{row['text']}" for row in _lines(bench, "corpus")}
     relevant: dict[str, set[str]] = {}
     for line in (bench.data / "qrels" / "test.tsv").read_text().splitlines()[1:]:
@@ -76,6 +82,41 @@ async def scifact(bench: Bench) -> None:
             found = [result.file.key.file_id for result in results]
             total += _ndcg(found, relevant[query_id])
         print(f"SciFact, {name}: nDCG@10 {total / len(queries):.3f} ({len(queries)} queries)")
+    if peers:
+        await _compare(bench, peers, corpus, queries, relevant)
+
+
+async def _compare(
+    bench: Bench,
+    peers: str,
+    corpus: Mapping[str, str],
+    queries: Mapping[str, str],
+    relevant: Mapping[str, set[str]],
+) -> None:
+    ids = list(corpus)
+    vectors = [await _vector(bench, text) for text in corpus.values()]
+    asked = [await bench.embedder.embed_query(query) for query in queries.values()]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "texts.json").write_text(json.dumps(list(corpus.values())))
+        np.save(folder / "vectors.npy", np.stack(vectors))
+        np.save(folder / "queries.npy", np.stack([each.ravel() for each in asked]))
+        script = Path(__file__).with_name("retrieval_peers.py")
+        asking = await asyncio.create_subprocess_exec(peers, script, folder, stdout=subprocess.PIPE)
+        answer, _ = await asking.communicate()
+    for peer in map(json.loads, answer.splitlines()):
+        found = [[ids[place] for place in places[:10]] for places in peer["found"]]
+        total = sum(map(_ndcg, found, (relevant[query_id] for query_id in queries)))
+        print(f"SciFact, {peer['peer']}: nDCG@10 {total / len(queries):.3f}")
+
+
+async def _vector(bench: Bench, text: str) -> NDArray[np.float32]:
+    """Of what one vector can hold, the beginning."""
+    window = cut_into_windows(tokenize(text), ChunkingStrategy().max_chunk_size_tokens)[0]
+    [vector] = await bench.embedder.embed_passages(
+        [text[window.start : window.end]], lambda _: None
+    )
+    return np.asarray(vector, np.float32)
 
 
 async def xquad(bench: Bench) -> None:
@@ -186,13 +227,14 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path("data/models"))
     parser.add_argument("--documents", type=int, default=30)
     parser.add_argument("--postgres")
+    parser.add_argument("--peers")
     given = parser.parse_args()
     embedder = LocalEmbedder(fetch_model(MINILM, given.models, lambda *_: None))
     path = given.data / "benchmark.db"
     index = PostgresIndex(given.postgres) if given.postgres else SqliteIndex(path)
     bench = Bench(index, embedder, given.data)
     sets: dict[str, Callable[[], Any]] = {
-        "scifact": lambda: scifact(bench),
+        "scifact": lambda: scifact(bench, given.peers),
         "xquad": lambda: xquad(bench),
         "filings": lambda: filings(bench, given.documents),
     }

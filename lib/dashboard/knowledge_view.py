@@ -36,8 +36,8 @@ STORES_SHOWN = 60
 FILES_SHOWN = 100
 RESULTS_SHOWN = 8
 NAME_LIMIT = 256
-# The API takes 512 MB; the upload field would read "1GB per file" from 477 on.
-LARGEST_FILE_MB = 476
+# The API takes 512 MB; the upload field would read "1GB per file" above 500.
+LARGEST_FILE_MB = 500
 NEVER = "Never"
 EXPIRIES = {NEVER: None, "1 day": 1, "7 days": 7, "30 days": 30, "1 year": 365}
 LIVE = 1.0

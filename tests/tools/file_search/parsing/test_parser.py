@@ -32,7 +32,15 @@ async def processes_started() -> list[psutil.Process]:
 
 def parsers() -> list[psutil.Process]:
     started = psutil.Process().children(recursive=True)
-    return [each for each in started if parser.CHILD_MODULE in each.cmdline()]
+    return [each for each in started if parser.CHILD_MODULE in _command(each)]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        # It has ended, whoever's it was.
+        return []
 
 
 def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
