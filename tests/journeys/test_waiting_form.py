@@ -149,7 +149,7 @@ def test_the_second_of_two_tabs_learns_that_the_calls_are_answered(
 def test_a_run_that_expires_while_its_form_is_open_says_so_and_shows_what_was_typed(
     page: Page, studio: str, client: OpenAI, endpoint: ModelEndpoint
 ) -> None:
-    run = waiting_run(client, endpoint, recorded_calls()[0], run_expires_after=20)
+    run = waiting_run(client, endpoint, recorded_calls()[0], run_expires_after=12)
     open_form(page, studio, run)
     form_of(page).get_by_role("textbox").fill("almost done")
     page.keyboard.press("Tab")
