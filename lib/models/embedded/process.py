@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ import httpx
 LOAD_PATIENCE = 180.0
 """Seconds until a model that is still loading is given up."""
 _STOP_PATIENCE = 1.0
+_THREADS_WAIT = {"GOMP_SPINCOUNT": "500"}
+"""Threads that wait for each other soon sleep: spinning on, they keep a processor from the very
+thread they wait for, and on a busy machine answers take five times as long and more."""
 
 
 class ServerFailedError(Exception):
@@ -38,6 +42,7 @@ class ServerProcess:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             cwd=Path(__file__).parents[3],
+            env={**os.environ, **_THREADS_WAIT},
         )
         try:
             url = await _address(child, key)

@@ -23,6 +23,15 @@ def endless(tmp_path: Path) -> Path:
     return path
 
 
+parsers_of_others: list[psutil.Process] = []
+
+
+@pytest.fixture(autouse=True)
+def _know_the_parsers_of_others() -> None:
+    parsers_of_others.clear()
+    parsers_of_others.extend(parsers())
+
+
 async def processes_started() -> list[psutil.Process]:
     """The processes that are parsing a file, once they are under way."""
     while len(started := parsers()) < 2:  # noqa: ASYNC110
@@ -31,8 +40,13 @@ async def processes_started() -> list[psutil.Process]:
 
 
 def parsers() -> list[psutil.Process]:
+    """Of this test; servers that other tests have started may keep parsers of their own."""
     started = psutil.Process().children(recursive=True)
-    return [each for each in started if parser.CHILD_MODULE in _command(each)]
+    return [
+        each
+        for each in started
+        if parser.CHILD_MODULE in _command(each) and each not in parsers_of_others
+    ]
 
 
 def _command(process: psutil.Process) -> list[str]:
