@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from lib.tools.file_search.index.words import query_words
 LONGEST_QUOTE = 400
 SHORTEST_WORD = 3
 FEWEST_WORDS = 4
+_SOURCES_KEPT = 64
 # What each further sentence must hold of the statement to join the quote.
 SHARE_TO_ADD = 0.1
 # Sentence ends, blank lines, and line ends that do not run on in lower case, as prose in a PDF
@@ -35,8 +37,8 @@ def best_quote(statement: str, source: str) -> Quote | None:
     cells of a table's row, stand in lines of their own.
     """
     wanted = _weighty_words(statement)
-    sentences = split_sentences(source)
-    words = [_weighty_words(source[start:end]) & wanted for start, end in sentences]
+    sentences, words_of_sentences = _read(source)
+    words = [each & wanted for each in words_of_sentences]
     weights = _rarity(words)
     total = sum(weights.get(word, math.log(2 + len(sentences))) for word in wanted)
     best, best_worth = None, 0.0
@@ -47,6 +49,13 @@ def best_quote(statement: str, source: str) -> Quote | None:
         if worth > best_worth:
             best, best_worth = Quote(sentences[first][0], sentences[last][1], fit), worth
     return best
+
+
+@lru_cache(_SOURCES_KEPT)
+def _read(source: str) -> tuple[list[tuple[int, int]], list[set[str]]]:
+    """The sentences and the weighty words of each: every statement of an answer asks for them."""
+    sentences = split_sentences(source)
+    return sentences, [_weighty_words(source[start:end]) for start, end in sentences]
 
 
 def statements(text: str) -> list[str]:
