@@ -217,6 +217,10 @@ def report(title: str, rows: Sequence[tuple[str, str, str]]) -> None:
         print(f"  {what:<{width}}  {value}{asked}")
 
 
+def p95(taken: Sequence[float]) -> float:
+    return statistics.quantiles(taken, n=20)[-1] if len(taken) > 1 else taken[0]
+
+
 def milliseconds(seconds: Sequence[float]) -> str:
     """The median and the spread of times, as text."""
     tenths = statistics.quantiles(seconds, n=10)

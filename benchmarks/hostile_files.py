@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any, TypeVar
 
 import httpx2
@@ -26,6 +26,7 @@ from benchmarks.harness import (
     Json,
     Server,
     model_endpoint,
+    p95,
     report,
     studio,
 )
@@ -98,10 +99,6 @@ class Bench:
 
     def _written(self) -> float:
         return float(self.server.process.io_counters().write_bytes) / 1e6
-
-
-def p95(taken: list[float]) -> float:
-    return quantiles(taken, n=20)[-1] if len(taken) > 1 else taken[0]
 
 
 async def upload(http: httpx2.AsyncClient, name: str, size: int, is_told: bool) -> httpx2.Response:

@@ -16,6 +16,7 @@ from benchmarks.harness import (
     milliseconds,
     model_endpoint,
     new_thread,
+    p95,
     report,
     studio,
 )
@@ -102,10 +103,6 @@ async def measure(server: Server, endpoint: ModelEndpoint) -> list[tuple[str, st
         )
     rows.append(("p95, median ratio of all attacks", f"{statistics.median(ratios):.2f}", "≤ 2"))
     return rows
-
-
-def p95(taken: list[float]) -> float:
-    return statistics.quantiles(taken, n=20)[-1]
 
 
 def main() -> None:
