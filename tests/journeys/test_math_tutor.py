@@ -168,7 +168,8 @@ def test_a_thread_is_renamed_and_deleted(
     create_the_tutor_and_open_its_chat(page, studio)
     ask_for_the_equation(page)
     expect(page.get_by_test_id("stChatMessage").last).to_contain_text("One.")
-    menu = page.get_by_role("button", name="Thread", exact=False).last
+    # Not by its name alone: the menu may be drawn last, and "New thread" has it too.
+    menu = page.get_by_test_id("stMenuButtonButton").filter(has_text="Thread")
 
     choose(menu, page.get_by_role("menuitem", name="Rename"))
     page.get_by_role("textbox", name="Title").fill("Equations")
