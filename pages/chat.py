@@ -27,6 +27,7 @@ from lib.dashboard.conversation import (
     place_of_run,
     settle_place,
 )
+from lib.dashboard.dialogs import rerun_when_free
 from lib.dashboard.notices import show_notices
 from lib.dashboard.run_words import ACTIVE
 from lib.dashboard.server_health import health_just_now
@@ -62,7 +63,8 @@ note_what_others_did(run)
 
 if run is not None and run.status in ACTIVE:
     show_answer_as_it_comes(client, run)
-    st.rerun()
+    rerun_when_free()
+    st.stop()
 
 if run is not None:
     show_work_without_answer(client, run)

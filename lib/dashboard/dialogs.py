@@ -1,7 +1,8 @@
 """Dialogs that nothing but their reader closes.
 
 Drawing the whole page anew closes an open dialog and loses what was typed in it. What does that
-unasked, because a number in the menu has changed, waits until no dialog is open.
+unasked, because an answer is complete or a number in the menu has changed, waits until no dialog
+is open; its reader closing it draws the page anew.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ _OPEN = "dialog_is_open"
 
 
 def dialog(title: str, **options: Any) -> Callable[[Callable[P, None]], Callable[P, None]]:
-    """`st.dialog`, known to be open from its first drawing until the page is drawn without it."""
+    """`st.dialog`, known to be open from its first drawing until its reader closes it."""
 
     def decorate(body: Callable[P, None]) -> Callable[P, None]:
         @wraps(body)
@@ -24,7 +25,7 @@ def dialog(title: str, **options: Any) -> Callable[[Callable[P, None]], Callable
             st.session_state[_OPEN] = True
             body(*args, **kwargs)
 
-        return st.dialog(title, **options)(shown)
+        return st.dialog(title, on_dismiss="rerun", **options)(shown)
 
     return decorate
 

@@ -14,16 +14,18 @@ def settle(page: Page) -> None:
     expect(drawing).to_have_attribute("data-test-script-state", "notRunning")
 
 
-def choose(opener: Locator, item: Locator) -> None:
+def choose(opener: Locator, item: Locator, opens: Locator | None = None) -> None:
     """Open a menu or a list and take one item of it.
 
-    A page that is being drawn again closes what was opened meanwhile; people open it once more.
+    A page that is being drawn again closes what was opened meanwhile; people open it once more,
+    unless what the item opens is there already.
     """
     for _ in range(_TRIES):
         opener.click()
         try:
             item.click(timeout=_MILLISECONDS_TO_STAY_OPEN)
         except TimeoutError:
-            continue
+            if opens is None or not opens.is_visible():
+                continue
         return
     raise AssertionError(f"{item} never stayed open long enough")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from openai import OpenAI
+from openai.types.beta.threads import Run
 from playwright.sync_api import Page, expect
 
 from tests.doubles.model_endpoint import ModelEndpoint
@@ -25,6 +26,22 @@ YELLOW_DOTS = """image => {
     return yellow;
 }"""
 TEXT = "The harbour opens at nine. Boats pay a fee of five crowns."
+
+
+def answer_that_cites_a_paper(client: OpenAI, endpoint: ModelEndpoint, folder: Path) -> Run:
+    """A completed run; the second page of paper.pdf is its source."""
+    paper = documents.pdf(folder / "paper.pdf", ["Preface.", TEXT])
+    store = client.vector_stores.create(name="Papers")
+    client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=paper)
+    assistant = client.beta.assistants.create(
+        model="gpt-4o-mini",
+        tools=[{"type": "file_search"}],
+        tool_resources={"file_search": {"vector_store_ids": [store.id]}},
+    )
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "When?"}])
+    endpoint.will_call(("file_search", {"query": "harbour opens"}))
+    endpoint.will_answer("It opens at nine【0:0†paper.pdf】.")
+    return client.beta.threads.runs.create_and_poll(thread_id=thread.id, assistant_id=assistant.id)
 
 
 def test_a_file_is_uploaded_searched_linked_and_cited(
@@ -76,20 +93,9 @@ def test_a_file_is_uploaded_searched_linked_and_cited(
 def test_a_citation_of_a_pdf_opens_its_page_with_the_quote_highlighted(
     page: Page, studio: str, client: OpenAI, endpoint: ModelEndpoint, tmp_path: Path
 ) -> None:
-    paper = documents.pdf(tmp_path / "paper.pdf", ["Preface.", TEXT])
-    store = client.vector_stores.create(name="Papers")
-    client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=paper)
-    assistant = client.beta.assistants.create(
-        model="gpt-4o-mini",
-        tools=[{"type": "file_search"}],
-        tool_resources={"file_search": {"vector_store_ids": [store.id]}},
-    )
-    thread = client.beta.threads.create(messages=[{"role": "user", "content": "When?"}])
-    endpoint.will_call(("file_search", {"query": "harbour opens"}))
-    endpoint.will_answer("It opens at nine【0:0†paper.pdf】.")
-    client.beta.threads.runs.create_and_poll(thread_id=thread.id, assistant_id=assistant.id)
+    answered = answer_that_cites_a_paper(client, endpoint, tmp_path)
 
-    page.goto(f"{studio}/chat?thread={thread.id}")
+    page.goto(f"{studio}/chat?thread={answered.thread_id}")
     page.get_by_role("button", name="paper.pdf").click()
 
     drawn = page.get_by_role("dialog", name="paper.pdf").get_by_alt_text("Page 2")
@@ -97,6 +103,29 @@ def test_a_citation_of_a_pdf_opens_its_page_with_the_quote_highlighted(
     assert drawn.evaluate(WAIT_FOR_IMAGE)
     assert drawn.evaluate(YELLOW_DOTS) > 1000
     assert drawn.bounding_box()["width"] > 500  # type: ignore[index]
+
+
+def test_an_open_source_stays_open_when_the_next_answer_ends(
+    page: Page, studio: str, client: OpenAI, endpoint: ModelEndpoint, tmp_path: Path
+) -> None:
+    answered = answer_that_cites_a_paper(client, endpoint, tmp_path)
+    thread_id = answered.thread_id
+    client.beta.threads.messages.create(thread_id, role="user", content="And then?")
+    endpoint.will_answer("Then the boats come in, one after the other.", token_delay=0.5)
+    run = client.beta.threads.runs.create(thread_id, assistant_id=answered.assistant_id)
+    page.goto(f"{studio}/chat?thread={thread_id}")
+    expect(page.get_by_text("Then the boats")).to_be_visible()
+
+    page.get_by_role("button", name="paper.pdf").click()
+    source = page.get_by_role("dialog", name="paper.pdf")
+    expect(source).to_be_visible()
+    client.beta.threads.runs.poll(run.id, thread_id=thread_id)
+    settle(page)
+    expect(source).to_be_visible()
+
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("one after the other.")).to_be_visible()
+    expect(page.get_by_test_id("stChatInputTextArea")).to_be_enabled()
 
 
 def test_several_stores_are_chosen_and_deleted_at_once(

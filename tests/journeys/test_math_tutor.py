@@ -170,13 +170,14 @@ def test_a_thread_is_renamed_and_deleted(
     expect(page.get_by_test_id("stChatMessage").last).to_contain_text("One.")
     # Not by its name alone: the menu may be drawn last, and "New thread" has it too.
     menu = page.get_by_test_id("stMenuButtonButton").filter(has_text="Thread")
+    dialog = page.get_by_role("dialog")
 
-    choose(menu, page.get_by_role("menuitem", name="Rename"))
-    page.get_by_role("textbox", name="Title").fill("Equations")
-    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    choose(menu, page.get_by_role("menuitem", name="Rename"), opens=dialog)
+    dialog.get_by_role("textbox", name="Title").fill("Equations")
+    dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="Equations")).to_be_visible()
 
-    choose(menu, page.get_by_role("menuitem", name="Delete"))
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    choose(menu, page.get_by_role("menuitem", name="Delete"), opens=dialog)
+    dialog.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("Ask Math Tutor")).to_be_visible()
     assert list_threads(client).data == []

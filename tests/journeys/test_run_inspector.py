@@ -204,7 +204,7 @@ def test_a_run_is_asked_again_and_compared_with_the_first(
 
     expect(page.get_by_text("It is rather cold.")).to_be_visible()
     expect(page.get_by_text("It is warm: about twenty degrees.")).to_be_visible()
-    expect(page.get_by_text("The other run").first).to_be_visible()
+    expect(page.locator("strong", has_text="The other run")).to_be_visible()
     expect(page.get_by_test_id("stFormSubmitButton")).to_have_count(0)
     shot(page, "compare")
 
