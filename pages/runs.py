@@ -9,7 +9,9 @@ from lib.dashboard.runs_view import live_runs
 
 st.set_page_config(page_title="Runs · Assistants Studio", layout="wide")
 st.title("Runs")
-st.caption("Every answer is a run. Choose one to see its steps; choose several to stop or delete.")
+st.caption(
+    "Every answer is a run. Click its thread to see its steps; tick several to stop or delete."
+)
 client = studio_client()
 filters = run_filters(client)
 # The totals are reserved their place and summed up last: the table need not wait for them.

@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
@@ -15,13 +17,16 @@ from lib.api.replies import json_reply
 from lib.api.run_filters import MAX_INTEGER
 from lib.masking import mask
 from lib.observability.timeline import Moment, step_times, timeline
+from lib.store.message_texts import texts_of
 from lib.store.queries import find
-from lib.store.tables import EventRow, Json, ModelCallRow, RunRow, StepRow
+from lib.store.tables import EventRow, Json, MessageRow, ModelCallRow, RunRow, StepRow
 from lib.studio import Studio
 
 router = APIRouter(tags=["Extensions"])
 
 _MOST_EVENTS = 1000
+_BEGINNING = 400
+"""Characters of a message that are told along with its step."""
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}/inspection")
@@ -90,6 +95,8 @@ def _inspection(session: Session, thread_id: str, run_id: str) -> Json:
         )
     ]
     times = step_times(moments)
+    costs = _costs_of_steps(calls)
+    said = _said(session, run_id)
     spans = timeline(moments, steps, calls, time.time_ns() // 1_000_000)
     return {
         "object": "thread.run.inspection",
@@ -98,19 +105,42 @@ def _inspection(session: Session, thread_id: str, run_id: str) -> Json:
         "waited_ms": run.waited_ms,
         "cost": run.cost,
         "spans": [asdict(span) for span in spans],
-        "steps": [_step(step, times, calls) for step in steps],
+        "steps": [_step(step, times, costs, said) for step in steps],
         "tool_calls": [call for step in steps for call in _tool_calls(step)],
     }
 
 
-def _step(step: StepRow, times: Any, calls: Any) -> Json:
+def _step(
+    step: StepRow, times: Any, costs: Mapping[str, list[float | None]], said: Mapping[str, str]
+) -> Json:
     started_ms, ended_ms = times.get(step.id, (step.created_at * 1000, None))
-    costs = [call.cost for call in calls if call.step_id == step.id and call.usage]
+    known = [cost for cost in costs[step.id] if cost is not None]
+    made = step.step_details.get("message_creation", {})
     return {
         "id": step.id,
         "started_ms": started_ms,
         "ended_ms": ended_ms,
-        "cost": None if not costs or None in costs else sum(costs),
+        "cost": sum(known) if known and len(known) == len(costs[step.id]) else None,
+        "said": said.get(made.get("message_id")),
+    }
+
+
+def _costs_of_steps(calls: Sequence[ModelCallRow]) -> Mapping[str, list[float | None]]:
+    costs: defaultdict[str, list[float | None]] = defaultdict(list)
+    for call in calls:
+        if call.step_id and call.usage:
+            costs[call.step_id].append(call.cost)
+    return costs
+
+
+def _said(session: Session, run_id: str) -> dict[str, str]:
+    """How the text of each of the run's messages begins, by its id."""
+    rows = session.execute(
+        select(MessageRow.id, MessageRow.content).where(MessageRow.run_id == run_id)
+    )
+    return {
+        message_id: "\n\n".join(texts_of(content))[:_BEGINNING]
+        for message_id, content in rows.tuples()
     }
 
 

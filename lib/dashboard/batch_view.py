@@ -33,9 +33,12 @@ from lib.dashboard.notices import show_notices
 from lib.dashboard.prompt_lists import UnreadablePromptsError, from_file, from_text
 from lib.dashboard.run_words import STATUS_WORDS, words_for
 from lib.dashboard.runs_view import BADGE_COLORS
+from lib.dashboard.table_rows import names_to_click, open_clicked
 
 LIVE = 1.0
 ITEMS_A_PAGE = 100
+NAME_SHOWN = 42
+"""Characters of a prompt that fit into its column."""
 MOST_PROMPTS = 10_000
 EXPORTS: list[tuple[str, Literal["csv", "jsonl"]]] = [("CSV", "csv"), ("JSON lines", "jsonl")]
 LABELS = {"pending": "In line", "deleted": "Deleted"} | {
@@ -86,7 +89,7 @@ def items_table(items: Sequence[BatchItem]) -> pd.DataFrame:
         {
             "number": [item.number for item in items],
             "status": [[LABELS.get(item.status, item.status)] for item in items],
-            "prompt": [shortened(item.prompt, 300) for item in items],
+            "prompt": [shortened(item.prompt, NAME_SHOWN) for item in items],
             "answer": [shortened(item.answer or item.error or "", 300) for item in items],
             "seconds": pd.array([_seconds(item) for item in items], dtype="Float64"),
             "cost": pd.array([item.cost for item in items], dtype="Float64"),
@@ -216,15 +219,17 @@ def _items(client: OpenAI, batch: Batch) -> None:
     pages = -(-batch.total // ITEMS_A_PAGE)
     at = min(int(st.session_state.get("batch_page", 1)), max(1, pages))
     items = list_items(client, batch.id, (at - 1) * ITEMS_A_PAGE, ITEMS_A_PAGE)
+    table, opener = f"items_{batch.id}_{at}", f"open_item_{batch.id}_{at}"
+    open_item = partial(open_clicked, table, opener)
     state = st.dataframe(
         items_table(items),
         hide_index=True,
         height="content" if len(items) <= 10 else 420,
-        key=f"items_{batch.id}_{at}",
+        key=table,
         on_select="rerun",
         selection_mode="single-row",
         placeholder="",
-        column_config=ITEM_COLUMNS,
+        column_config=ITEM_COLUMNS | {"prompt": names_to_click("Prompt", 280, opener, open_item)},
         alt="Prompts of this batch with their answers",
     )
     if pages > 1:
@@ -271,7 +276,6 @@ ITEM_COLUMNS = {
     "status": st.column_config.MultiselectColumn(
         "Status", width=110, options=list(COLORS), color=list(COLORS.values())
     ),
-    "prompt": st.column_config.TextColumn("Prompt", width="medium"),
     "answer": st.column_config.TextColumn("Answer", width="large"),
     "seconds": st.column_config.NumberColumn("Duration", format="%.1f s", width=80),
     "cost": st.column_config.NumberColumn("Cost", format="$%.4f", width=75),

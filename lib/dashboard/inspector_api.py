@@ -60,6 +60,8 @@ class StepFigures(BaseModel):
     started_ms: int
     ended_ms: int | None = None
     cost: float | None = None
+    said: str | None = None
+    """How the text of the message that it made begins."""
 
 
 class ToolCallRecord(BaseModel):

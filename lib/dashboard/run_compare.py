@@ -91,6 +91,11 @@ def _side(client: OpenAI, run: ListedRun, title: str) -> None:
     contents = contents_of(client, run)
     st.markdown(f"**{title}**")
     st.caption(headline(run, contents.steps).replace("$", r"\$"))
-    oldest_first = reversed(list(contents.messages.values()))
-    said = "\n\n".join(message_text(masked(message)) for message in oldest_first)
-    st.markdown(markdown_with_numbers(said) or "_It said nothing._")
+    st.markdown(markdown_with_numbers(_said(client, run)) or "_It said nothing._")
+
+
+def _said(client: OpenAI, run: ListedRun) -> str:
+    messages = client.beta.threads.messages.list(
+        run.thread_id, run_id=run.id, order="asc", limit=100
+    )
+    return "\n\n".join(message_text(masked(message)) for message in messages)

@@ -1,13 +1,12 @@
 """What one run consists of: read once when it is over, afresh while it can still change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 
 import streamlit as st
 from openai import OpenAI
-from openai.types.beta.threads import Message
 from openai.types.beta.threads.runs import RunStep, RunStepInclude
 
 from lib.dashboard.client import address_of
@@ -28,8 +27,6 @@ class RunContents:
 
     steps: Sequence[RunStep]
     """Oldest first, with what searches found."""
-    messages: Mapping[str, Message]
-    """By id, newest first."""
     inspection: Inspection
 
 
@@ -41,19 +38,15 @@ def contents_of(client: OpenAI, run: ListedRun) -> RunContents:
 
 
 def _read(client: OpenAI, run: ListedRun) -> RunContents:
-    threads = client.beta.threads
-    steps = threads.runs.steps.list(
+    steps = client.beta.threads.runs.steps.list(
         run.id, thread_id=run.thread_id, order="asc", limit=_PAGE, include=[_SEARCH_CONTENT]
     )
-    messages = threads.messages.list(run.thread_id, run_id=run.id, limit=_PAGE)
     return RunContents(
-        [masked(step) for step in islice(steps, MOST_STEPS)],
-        {message.id: masked(message) for message in islice(messages, MOST_STEPS)},
-        read_inspection(client, run),
+        [masked(step) for step in islice(steps, MOST_STEPS)], read_inspection(client, run)
     )
 
 
-# Its messages may be edited or deleted later: it is not remembered for ever.
+# Its messages may be deleted later: it is not remembered for ever.
 @st.cache_resource(
     max_entries=50,
     ttl=_REMEMBER_SECONDS,

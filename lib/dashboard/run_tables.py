@@ -8,26 +8,29 @@ import pandas as pd
 from openai import BaseModel
 from openai.types.beta.threads import Run
 
+from lib.dashboard.formatting import shortened
 from lib.dashboard.run_words import problem_of, words_for
 from lib.dashboard.studio_api import ListedRun
 
 UNNAMED = "Unnamed assistant"
 UNTITLED = "Untitled thread"
+TITLE_SHOWN = 28
+"""Characters of a title that fit into its column."""
 
 
 def runs_table(runs: Sequence[ListedRun], now: float, timezone: tzinfo) -> pd.DataFrame:
     """One row a run, in the order given.
 
-    Columns: status (list of one label, drawn as a badge), assistant, thread, model, started (in
-    `timezone`), steps, seconds (float; up to `now` while the run is at work), waited (seconds for
-    people), tokens_in, cached, tokens_out, reasoning (whole or missing), cost (US dollars or
-    missing), problem (a sentence or empty).
+    Columns: status (list of one label, drawn as a badge), assistant, thread (the beginning of its
+    title), model, started (in `timezone`), steps, seconds (float; up to `now` while the run is at
+    work), waited (seconds for people), tokens_in, cached, tokens_out, reasoning (whole
+    or missing), cost (US dollars or missing), problem (a sentence or empty).
     """
     table = pd.DataFrame(
         {
             "status": [[words_for(run.status).label] for run in runs],
             "assistant": [run.assistant_name or UNNAMED for run in runs],
-            "thread": [(run.thread_title or UNTITLED).replace("`", "") for run in runs],
+            "thread": [_title(run) for run in runs],
             "model": [run.answered_by or run.model for run in runs],
             "started": pd.to_datetime([run.created_at for run in runs], unit="s", utc=True),
             "seconds": pd.array([run_seconds(run, now) for run in runs], dtype="Float64"),
@@ -43,6 +46,10 @@ def runs_table(runs: Sequence[ListedRun], now: float, timezone: tzinfo) -> pd.Da
     )
     table["started"] = table["started"].dt.tz_convert(timezone)
     return table
+
+
+def _title(run: ListedRun) -> str:
+    return shortened((run.thread_title or UNTITLED).replace("`", ""), TITLE_SHOWN)
 
 
 def _waited(run: ListedRun) -> float | None:

@@ -1,14 +1,12 @@
 """The parts of the Runs page: the table, and the chosen run with all that happened in it."""
 
 import time
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
 import openai
 import streamlit as st
 from openai import OpenAI
-from openai.types.beta.threads import Message
 from openai.types.beta.threads.runs import RunStep
 
 from lib.dashboard.answering import note_what_others_did
@@ -34,7 +32,6 @@ from lib.dashboard.run_compare import compare_with
 from lib.dashboard.run_contents import RunContents, contents_of
 from lib.dashboard.run_filters import back_to_first_page, is_narrowed, run_order
 from lib.dashboard.run_headline import headline, place_of_failure
-from lib.dashboard.run_progress import message_text
 from lib.dashboard.run_records import event_log, model_calls
 from lib.dashboard.run_tables import UNNAMED, UNTITLED, run_seconds, runs_table, tokens_of
 from lib.dashboard.run_timeline import timeline_chart
@@ -50,6 +47,13 @@ from lib.dashboard.sdk_calls import run_calls, step_calls
 from lib.dashboard.step_details import step_body
 from lib.dashboard.step_tables import steps_table
 from lib.dashboard.studio_api import ListedRun, list_runs
+from lib.dashboard.table_rows import (
+    clicked_row,
+    mark_rows,
+    marked_rows,
+    names_to_click,
+    open_clicked,
+)
 from lib.dashboard.timezone import reader_timezone
 from lib.dashboard.trace_words import trace_sentence
 from lib.dashboard.unsent import show_unsent
@@ -62,6 +66,7 @@ EXPORTS: list[tuple[str, Literal["csv", "jsonl"], str]] = [
 ]
 PARTS = ["Steps", "Timeline", "Model calls", "Events", "Compare"]
 RUNS_A_PAGE = 15
+OPEN_RUN = "open_run"
 LIVE = 1.0
 """Seconds between two looks while a run is at work."""
 CALM = 5.0
@@ -140,7 +145,7 @@ def _table(runs: list[ListedRun], chosen: ListedRun | None) -> None:
         marked = [chosen.id]
     rows = [ids.index(one) for one in marked if one in ids]
     # The selection is by position, and positions move whenever a new run comes in on top.
-    st.session_state["runs_table"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    mark_rows("runs_table", rows)
     st.session_state["runs_in_table"] = [(run.id, run.thread_id) for run in runs]
     st.session_state["runs_marked"] = [ids[row] for row in rows]
     st.dataframe(
@@ -148,7 +153,7 @@ def _table(runs: list[ListedRun], chosen: ListedRun | None) -> None:
         hide_index=True,
         height="content",
         key="runs_table",
-        on_select=_choose_runs,
+        on_select=_mark_runs,
         selection_mode="multi-row",
         placeholder="",
         column_config=RUN_COLUMNS,
@@ -157,9 +162,16 @@ def _table(runs: list[ListedRun], chosen: ListedRun | None) -> None:
     )
 
 
-def _choose_runs() -> None:
+def _open_run() -> None:
+    _choose_rows([clicked_row(OPEN_RUN)])
+
+
+def _mark_runs() -> None:
+    _choose_rows(marked_rows("runs_table"))
+
+
+def _choose_rows(rows: list[int]) -> None:
     """One chosen run is shown whole; several are there to be stopped or deleted together."""
-    rows = st.session_state["runs_table"]["selection"]["rows"]
     in_table = st.session_state["runs_in_table"]
     st.session_state["runs_marked"] = [in_table[row][0] for row in rows]
     for name in ("run", "thread", "compare"):
@@ -354,41 +366,36 @@ def _trace(client: OpenAI, run: ListedRun) -> None:
 
 
 def _steps(client: OpenAI, run: ListedRun, contents: RunContents) -> None:
-    steps, messages, inspection = contents.steps, contents.messages, contents.inspection
+    steps, inspection = contents.steps, contents.inspection
     if not steps:
         st.caption("No steps yet." if run.status in ACTIVE else "This run made no steps.")
         return
-    texts = {message.id: message_text(message) for message in messages.values()}
+    table, opener = f"steps_{run.id}", f"open_step_{run.id}"
     state = st.dataframe(
-        steps_table(steps, texts, reader_timezone(), {one.id: one for one in inspection.steps}),
+        steps_table(steps, reader_timezone(), {one.id: one for one in inspection.steps}),
         hide_index=True,
         height="content" if len(steps) <= STEPS_SHOWN_WHOLE else 560,
-        key=f"steps_{run.id}",
+        key=table,
         on_select="rerun",
         selection_mode="single-row",
         placeholder="",
-        column_config=STEP_COLUMNS,
-        column_order=list(STEP_COLUMNS),
+        column_config=STEP_COLUMNS
+        | {"type": names_to_click("Type", 105, opener, partial(open_clicked, table, opener))},
         alt="Steps of the chosen run",
     )
     rows = state["selection"]["rows"]
     if rows and rows[0] < len(steps):
         records = {record.id: record for record in inspection.tool_calls}
-        _step_details(client, steps[rows[0]], messages, records)
+        _step_details(client, steps[rows[0]], records)
     else:
         st.caption("Choose a step to see it whole.")
 
 
-def _step_details(
-    client: OpenAI,
-    step: RunStep,
-    messages: Mapping[str, Message],
-    records: dict[str, ToolCallRecord],
-) -> None:
+def _step_details(client: OpenAI, step: RunStep, records: dict[str, ToolCallRecord]) -> None:
     with st.container(border=True):
         if step.last_error is not None:
             st.error(step.last_error.message, icon=":material/error:")
-        step_body(client, step, messages, records)
+        step_body(client, step, records)
         object_code(step, step_calls(step), "step")
 
 
@@ -418,7 +425,7 @@ def _badges() -> dict[str, Any]:
 
 RUN_COLUMNS = {
     "status": st.column_config.MultiselectColumn("Status", width=110, **_badges()),
-    "thread": st.column_config.TextColumn("Thread", width=180),
+    "thread": names_to_click("Thread", 210, OPEN_RUN, _open_run),
     "assistant": st.column_config.TextColumn("Assistant", width=115),
     "model": st.column_config.TextColumn("Model", width=120),
     "started": st.column_config.DatetimeColumn("Started", format="D MMM, HH:mm", width=100),
@@ -435,7 +442,6 @@ RUN_COLUMNS = {
 
 STEP_COLUMNS = {
     "order": st.column_config.NumberColumn("#", width=40),
-    "type": st.column_config.TextColumn("Type", width=90),
     "tool": st.column_config.TextColumn("Tool", width=90),
     "status": st.column_config.MultiselectColumn("Status", width=110, **_badges()),
     "started": st.column_config.DatetimeColumn("Started", format="HH:mm:ss", width=80),

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import openai
 import streamlit as st
 from openai import OpenAI
-from openai.types.beta.threads import Message
 from openai.types.beta.threads.runs import RunStep
 
 from lib.dashboard.citations import CitedSource, cited_sources, markdown_with_numbers
@@ -15,6 +15,7 @@ from lib.dashboard.code_view import show_cell
 from lib.dashboard.formatting import moment, shortened
 from lib.dashboard.inspector_api import ToolCallRecord
 from lib.dashboard.labels import plain
+from lib.dashboard.masked import masked
 from lib.dashboard.run_progress import message_text
 from lib.dashboard.timezone import reader_timezone
 
@@ -29,13 +30,12 @@ WHO = {
 def step_body(
     client: OpenAI,
     step: RunStep,
-    messages: Mapping[str, Message],
     records: Mapping[str, ToolCallRecord],
 ) -> None:
-    """All that the step did. `messages` and `records` of tool calls are by id."""
+    """All that the step did. `records` of tool calls are by id. Raises openai.OpenAIError."""
     details = step.step_details
     if details.type == "message_creation":
-        _message(messages.get(details.message_creation.message_id))
+        _message(client, step.thread_id, details.message_creation.message_id)
         return
     for call in details.tool_calls:
         match call.type:
@@ -47,10 +47,15 @@ def step_body(
                 _function(call.to_dict(), step)
 
 
-def _message(message: Message | None) -> None:
-    text = message_text(message) if message else ""
-    st.markdown(markdown_with_numbers(text) or "_No text yet._")
-    for source in cited_sources(message) if message else []:
+def _message(client: OpenAI, thread_id: str, message_id: str) -> None:
+    try:
+        stored = client.beta.threads.messages.retrieve(message_id, thread_id=thread_id)
+    except openai.NotFoundError:
+        st.caption("The message was deleted since.")
+        return
+    message = masked(stored)
+    st.markdown(markdown_with_numbers(message_text(message)) or "_No text yet._")
+    for source in cited_sources(message):
         st.caption(f":blue-badge[{source.number}] {plain(source.filename)}{_quotes(source)}")
 
 

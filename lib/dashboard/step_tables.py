@@ -19,14 +19,13 @@ STEP_TYPES = {"message_creation": "Message", "tool_calls": "Tool calls"}
 
 def steps_table(
     steps: Sequence[RunStep],
-    texts: Mapping[str, str],
     timezone: tzinfo,
     figures: Mapping[str, StepFigures] | None = None,
 ) -> pd.DataFrame:
-    """One row a step, in the order given. `texts` holds the messages of the run by id.
+    """One row a step, in the order given. `figures` are by step id.
 
     Columns: order (from 1), type, tool, status (list of one label), started (in `timezone`),
-    seconds (float or missing while at work; to the millisecond where `figures` tell, by step id),
+    seconds (float or missing while at work; to the millisecond where `figures` tell),
     tokens (whole or missing), cost (US dollars or missing), result (one line).
     """
     known = figures or {}
@@ -43,7 +42,7 @@ def steps_table(
                 [known[step.id].cost if step.id in known else None for step in steps],
                 dtype="Float64",
             ),
-            "result": [step_result(step, texts) for step in steps],
+            "result": [step_result(step, known.get(step.id)) for step in steps],
         }
     )
     table["started"] = table["started"].dt.tz_convert(timezone)
@@ -79,14 +78,14 @@ def step_seconds(step: RunStep) -> float | None:
     return None if end is None else float(max(0, end - step.created_at))
 
 
-def step_result(step: RunStep, texts: Mapping[str, str]) -> str:
+def step_result(step: RunStep, figures: StepFigures | None) -> str:
     """What the step brought, in one line: the error, the message, or the tools it called."""
     if step.last_error is not None:
         return shortened(step.last_error.message, 160)
     details = step.step_details
     if details.type == "message_creation":
-        said = without_markers(texts.get(details.message_creation.message_id, ""))
-        return shortened(said, 160)
+        said = (figures.said if figures else None) or ""
+        return shortened(without_markers(said), 160)
     return ", ".join(_call_result(call.to_dict()) for call in details.tool_calls)
 
 

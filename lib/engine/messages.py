@@ -9,6 +9,7 @@ from lib.engine.clock import now
 from lib.engine.errors import RefusedError
 from lib.engine.vector_stores import attach_files
 from lib.store.ids import new_id
+from lib.store.message_texts import texts_of
 from lib.store.queries import find
 from lib.store.tables import Json, MessageRow, QueuedMessageRow, ThreadRow
 
@@ -144,8 +145,7 @@ def add_thread(
 
 
 def _title(content: list[Json]) -> str | None:
-    text = " ".join(part["text"]["value"] for part in content if part["type"] == "text")
-    words = " ".join(text.split())
+    words = " ".join(" ".join(texts_of(content)).split())
     if len(words) <= _TITLE_LENGTH:
         return words or None
     return words[: _TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from lib.store.message_texts import texts_of
 from lib.store.queries import NotFoundError
 from lib.store.tables import BatchItemRow, BatchRow, MessageRow, RunRow
 
@@ -120,7 +121,6 @@ def _answers(session: Session, run_ids: list[str]) -> dict[str, str]:
     answers: dict[str, str] = {}
     for run_id, content in session.execute(query):
         assert run_id is not None
-        texts = [part["text"]["value"] for part in content if part["type"] == "text"]
         said = [answers[run_id]] if run_id in answers else []
-        answers[run_id] = "\n\n".join([*said, *texts])
+        answers[run_id] = "\n\n".join([*said, *texts_of(content)])
     return answers
