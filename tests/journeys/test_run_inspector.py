@@ -15,6 +15,8 @@ pytestmark = pytest.mark.timeout(400)
 
 ROW_HEIGHT = 35
 """Pixels of a row in a table; the first row holds the column names."""
+NAME_FROM_LEFT = 180
+STEP_FROM_LEFT = 100
 
 
 @pytest.fixture
@@ -207,6 +209,26 @@ def test_a_run_is_asked_again_and_compared_with_the_first(
     expect(page.locator("strong", has_text="The other run")).to_be_visible()
     expect(page.get_by_test_id("stFormSubmitButton")).to_have_count(0)
     shot(page, "compare")
+
+
+def test_a_run_and_its_step_open_with_a_click_on_their_names(
+    page: Page, studio: str, client: OpenAI, endpoint: ModelEndpoint
+) -> None:
+    kinds.text(client, endpoint)
+    page.goto(f"{studio}/runs")
+    runs = page.get_by_test_id("stDataFrame").first
+    expect(runs.locator("canvas").first).to_be_visible()
+    settle(page)
+
+    runs.click(position={"x": NAME_FROM_LEFT, "y": int(1.5 * ROW_HEIGHT)})
+    expect(page.get_by_role("heading", name="How warm is it?")).to_be_visible()
+    expect(page.get_by_text("Choose a step to see it whole.")).to_be_visible()
+    settle(page)
+    steps_of(page).click(position={"x": STEP_FROM_LEFT, "y": int(1.5 * ROW_HEIGHT)})
+
+    said = page.get_by_test_id("stMarkdown").filter(has_text="It is warm: about twenty degrees.")
+    expect(said).to_be_visible()
+    expect(page.get_by_text("Choose a step to see it whole.")).to_have_count(0)
 
 
 def test_a_batch_goes_on_while_its_page_is_closed(
