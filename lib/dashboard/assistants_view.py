@@ -232,7 +232,7 @@ def _save(
         if assistant is None:
             client.beta.assistants.create(**values)
         else:
-            client.beta.assistants.update(assistant.id, **values)
+            client.beta.assistants.update(assistant.id, **_changed(assistant, values))
     except (MetadataError, TooManyFilesError) as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -242,6 +242,14 @@ def _save(
     verb = "saved" if assistant else "ready"
     st.session_state["assistants_notice"] = f"{values['name'] or 'The assistant'} is {verb}."
     st.rerun()
+
+
+def _changed(assistant: Assistant, values: dict[str, Any]) -> dict[str, Any]:
+    """What differs from the assistant that the form showed: others may have changed the rest."""
+    shown = assistant.to_dict() | {
+        name: _number(assistant, name) for name in ("temperature", "top_p")
+    }
+    return {name: value for name, value in values.items() if value != shown.get(name)}
 
 
 def _model_choice(

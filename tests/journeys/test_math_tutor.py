@@ -152,8 +152,12 @@ def test_an_assistant_is_created_edited_and_deleted(
 
     page.get_by_role("button", name="Edit").click()
     page.get_by_role("textbox", name="Description").fill("Rhymes all day.")
+    [poet] = client.beta.assistants.list().data
+    client.beta.assistants.update(poet.id, instructions="Changed by somebody else meanwhile.")
     page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_text("Rhymes all day.")).to_be_visible()
+    changed = client.beta.assistants.retrieve(poet.id)
+    assert changed.instructions == "Changed by somebody else meanwhile."
 
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()

@@ -32,6 +32,10 @@ class ChildFailure(Exception):
     """The child came to nothing."""
 
 
+class ChildGone(ChildFailure):
+    """The process that forks ended, perhaps before it had anything to do with the request."""
+
+
 class ChildTookTooLong(ChildFailure):
     """In seconds of the clock or of the processor."""
 
@@ -66,6 +70,7 @@ class ForkingChild:
         """What a fork answers. Raises ChildFailure; no fork is left behind, whatever happens.
 
         A fork that fails leaves this process as it was; one that has to be killed ends it too.
+        When it ends by itself, that is ChildGone: another may do better.
         """
         try:
             async with asyncio.timeout(bounds.wall_seconds):
@@ -91,10 +96,10 @@ class ForkingChild:
             self._process.stdin.write(json.dumps(list(arguments)).encode() + b"\n")
             await self._process.stdin.drain()
         except ConnectionError:
-            raise ChildFailure from None
+            raise ChildGone from None
         said = await _read_answer(self._process, most, _EXIT_CODE)
         if (end := _EXIT_CODE.search(said)) is None:
-            raise ChildFailure
+            raise ChildGone
         return said[: end.start()], int(end[1])
 
 
@@ -139,7 +144,9 @@ async def _start(command: Sequence[str], source: IO[bytes] | int) -> asyncio.sub
         cwd=PROJECT,
         # A parser needs nothing of the app's environment, least of all its keys.
         env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-        start_new_session=True,
+        # A group can be killed as a whole. Not a session of its own: where the kernel shares time
+        # out among sessions, a lower priority counts only within one.
+        process_group=0,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from lib.tools.file_search.child_process import (
     Bounds,
     ChildFailure,
+    ChildGone,
     ChildSaidTooMuch,
     ChildTookTooLong,
     ForkingChild,
@@ -68,6 +69,13 @@ class Parser:
         return ChildAnswer(**json.loads(answer))
 
     async def _run(self, arguments: Sequence[str]) -> bytes:
+        """A process that was ended from outside while it waited is no fault of the file."""
+        try:
+            return await self._run_once(arguments)
+        except ChildGone:
+            return await self._run_once(arguments)
+
+    async def _run_once(self, arguments: Sequence[str]) -> bytes:
         child = await self._child()
         try:
             return await child.run(arguments, BOUNDS)

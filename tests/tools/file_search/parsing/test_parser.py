@@ -284,11 +284,29 @@ async def test_the_event_loop_stays_free_and_a_cancelled_parse_leaves_no_process
 async def test_the_parser_has_a_lower_priority_than_the_app(endless: Path) -> None:
     parsing = asyncio.create_task(parse_file(endless, "a.txt"))
 
-    priorities = {process.nice() for process in await processes_started()}
+    started = await processes_started()
+    priorities = {process.nice() for process in started}
+    sessions = {os.getsid(process.pid) for process in started}
 
     parsing.cancel()
     await asyncio.wait([parsing])
     assert priorities == {min(os.nice(0) + 10, 19)}
+    # In another session its priority would be weighed against nobody's.
+    assert sessions == {os.getsid(0)}
+
+
+async def test_a_parser_that_was_killed_while_it_waited_harms_no_file(tmp_path: Path) -> None:
+    good = tmp_path / "good"
+    good.write_text("hello")
+    several = Parser()
+    await several.parse_file(good, "a.txt")
+    [waiting] = parsers()
+
+    waiting.kill()
+    after = await several.parse_file(good, "a.txt")
+
+    await several.close()
+    assert after.pages[0].text == "hello"
 
 
 async def test_a_file_that_ends_its_process_leaves_the_next_files_unharmed(
