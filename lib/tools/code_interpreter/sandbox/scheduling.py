@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 NICENESS = 10
@@ -49,8 +50,6 @@ def _leave_to_orphan() -> None:
 def _keep_trying() -> None:
     for _attempt in range(_ATTEMPTS):
         time.sleep(_PAUSE)
-        try:
-            return _weigh_less()
-        except BlockingIOError:
-            continue
-    return None
+        with suppress(BlockingIOError):
+            _weigh_less()
+            return
