@@ -21,6 +21,8 @@ StartProcess = Callable[..., ProcessServer]
 JOURNEYS = Path(__file__).parent / "journeys"
 
 
+# Before pytest-xdist looks for the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests go to one worker, and so do all journeys: two browsers are one too many.
 

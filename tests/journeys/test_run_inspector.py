@@ -8,7 +8,7 @@ from lib.dashboard.function_forms.ready_made import ASK_APPROVAL
 from tests.doubles.model_endpoint import ModelEndpoint
 from tests.journeys import kinds_of_runs as kinds
 from tests.journeys.conftest import Shot
-from tests.journeys.interaction import settle
+from tests.journeys.interaction import click_until, settle
 
 # A browser on a busy machine takes its time.
 pytestmark = pytest.mark.timeout(400)
@@ -31,11 +31,13 @@ def steps_of(page: Page) -> Locator:
 
 
 def open_step(page: Page, number: int) -> None:
-    """Tick a step, the first is 1, and wait until all of it is there."""
-    expect(page.get_by_text("Choose a step to see it whole.")).to_be_visible()
+    """Click on a step's name, the first is 1, and wait until all of it is there."""
+    invitation = page.get_by_text("Choose a step to see it whole.")
+    # While the page is drawn anew, what was there before may still stand beside it.
+    expect(invitation.last).to_be_visible()
     settle(page)
-    steps_of(page).click(position={"x": 12, "y": int((number + 0.5) * ROW_HEIGHT)})
-    expect(page.get_by_text("Choose a step to see it whole.")).to_have_count(0)
+    name = (STEP_FROM_LEFT, int((number + 0.5) * ROW_HEIGHT))
+    click_until(steps_of(page), name, lambda: expect(invitation).to_have_count(0, timeout=3_000))
 
 
 @pytest.mark.parametrize(
@@ -220,15 +222,13 @@ def test_a_run_and_its_step_open_with_a_click_on_their_names(
     expect(runs.locator("canvas").first).to_be_visible()
     settle(page)
 
-    runs.click(position={"x": NAME_FROM_LEFT, "y": int(1.5 * ROW_HEIGHT)})
-    expect(page.get_by_role("heading", name="How warm is it?")).to_be_visible()
-    expect(page.get_by_text("Choose a step to see it whole.")).to_be_visible()
-    settle(page)
-    steps_of(page).click(position={"x": STEP_FROM_LEFT, "y": int(1.5 * ROW_HEIGHT)})
+    opened = expect(page.get_by_role("heading", name="How warm is it?"))
+    name = (NAME_FROM_LEFT, int(1.5 * ROW_HEIGHT))
+    click_until(runs, name, lambda: opened.to_be_visible(timeout=3_000))
+    open_step(page, 1)
 
     said = page.get_by_test_id("stMarkdown").filter(has_text="It is warm: about twenty degrees.")
     expect(said).to_be_visible()
-    expect(page.get_by_text("Choose a step to see it whole.")).to_have_count(0)
 
 
 def test_a_batch_goes_on_while_its_page_is_closed(
