@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from openai import OpenAI
 from openai.types.beta import Assistant
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from lib.settings import Settings
 from tests.doubles.model_endpoint import ModelEndpoint
@@ -18,20 +20,23 @@ StartServer = Callable[..., ThreadServer]
 StartProcess = Callable[..., ProcessServer]
 
 
-JOURNEYS = Path(__file__).parent / "journeys"
+JOURNEYS = "tests/journeys/"
 
 
-# Before pytest-xdist looks for the groups.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests go to one worker, and so do all journeys: two browsers are one too many.
+    """The journeys, which take as long as all else, begin first: no worker waits at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(JOURNEYS))
 
-    The journeys take as long as all else; they begin first, so that no worker waits at the end.
-    """
-    items.sort(key=lambda item: JOURNEYS not in item.path.parents)
-    for item in items:
-        group = "journeys" if JOURNEYS in item.path.parents else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """A file's tests go to one worker, and so do all journeys: two browsers are one too many."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return JOURNEYS if nodeid.startswith(JOURNEYS) else nodeid.split("::", 1)[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
