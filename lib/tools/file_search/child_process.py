@@ -62,8 +62,13 @@ class ForkingChild:
     @classmethod
     async def start(cls, module: str, niceness: int) -> "ForkingChild":
         process = await _start([sys.executable, "-m", module], asyncio.subprocess.PIPE)
-        await _lower_priority(process, niceness)
-        return cls(process)
+        child = cls(process)
+        try:
+            await _lower_priority(process, niceness)
+        except BaseException:
+            await child.end()
+            raise
+        return child
 
     @property
     def is_alive(self) -> bool:
